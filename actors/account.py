@@ -1,0 +1,323 @@
+"""The actor of an account: policy, pairing, the feed's cursor, and the parent of its
+conversations.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import pykka
+from msgspec.structs import replace
+
+from actors.children import Children
+from actors.event_sourced import EventSourced
+from actors.group import GroupActor
+from actors.messages import (
+    Announce,
+    Announced,
+    ChildFailed,
+    CodeIssued,
+    CodeWanted,
+    CodeWithheld,
+    CursorReached,
+    Deliver,
+    Forward,
+    GroupSeen,
+    MayStop,
+    Observed,
+    Offer,
+    Ruling,
+    StandingChanged,
+    Tick,
+    UsersSeen,
+    Woken,
+)
+from actors.peer import PeerActor
+from actors.poison import Strikes, carried
+from actors.system import System
+from events.account import Account, evolve
+from events.account_events import (
+    AccountOffline,
+    AccountOnline,
+    ChatAppDeaf,
+    ChatAppHealed,
+    PairingAnnounced,
+    PairingApproved,
+    PairingExpired,
+    PairingRevoked,
+    PolicyApplied,
+)
+from events.conversation_events import WatermarkAdvanced
+from events.event import Draft, Event, Recorded
+from events.names import fold
+from events.pairing import (
+    decide_approval,
+    decide_denial,
+    decide_expiry,
+    decide_request,
+    decide_revocation,
+    withheld,
+)
+from events.policy import AccountPolicy
+from events.standing import GroupFacts, Standing
+from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
+
+RESTARTS = 5
+"""How often a conversation is restarted at once; then it waits, and is tried again each time after
+`RESTART_PAUSE_MS`."""
+
+RESTART_PAUSE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class AccountSettings:
+    """What the configuration says of an account, as far as actors need it."""
+
+    id: str
+    mesh: str
+    policy: AccountPolicy
+    agent: str
+
+
+class AccountActor(EventSourced[Account]):
+    """One bot user of one mesh. `unfinished`: streams of its conversations with work left open."""
+
+    def __init__(
+        self,
+        system: System,
+        parent: "pykka.ActorRef[Any]",
+        settings: AccountSettings,
+        unfinished: Iterable[str],
+    ) -> None:
+        super().__init__(system, account_stream(settings.id), parent, Account(), evolve)
+        self.settings = settings
+        self.children = Children(self._start_child, system.now_ms)
+        self._unfinished = tuple(unfinished)
+        self._strikes = Strikes()
+        self._failures: dict[str, int] = {}
+        self._groups: dict[tuple[str, str], GroupFacts] = {}
+        self._ambiguous: frozenset[str] = frozenset()
+
+    # Beginning
+
+    def on_ready(self) -> None:
+        """Put the policy on record, resume what was left open, then take in what is new."""
+        policy = self.settings.policy
+        applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
+        changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
+        before = self.state.policy
+        groups_turned_on = bool(before and not before.enable_groups and policy.enable_groups)
+        self.append(
+            self._drafts(applied) if changed else [], lambda _: self._resume(groups_turned_on)
+        )
+
+    def _resume(self, baseline_groups: bool) -> None:
+        for stream in self._unfinished:
+            self.children.wake(stream)
+        for approval in self.state.approvals.values():
+            if not approval.announced:
+                self._tell_peer(approval.person, Announce(approval.person, approval.seq))
+        self.system.effects.watch(self.settings.id, self.state, baseline_groups=baseline_groups)
+
+    # Messages
+
+    def handle(self, message: Any) -> None:
+        """Decide what follows from one message of an edge, a child, or the operator."""
+        match message:
+            case Offer():
+                self._offer(message)
+            case Forward(stream, inner):
+                self.children.tell(stream, inner)
+            case CodeWanted():
+                self._code_wanted(message)
+            case MayStop(stream, received):
+                self.children.may_stop(stream, received)
+            case ChildFailed(stream, failed, _):
+                self._child_failed(stream, failed)
+            case GroupSeen(creator, group, facts):
+                self._group_seen(creator, group, facts)
+            case UsersSeen(users):
+                self._ambiguous = _folding_alike(users | self.state.approvals.keys())
+            case Ruling():
+                self._rule(message)
+            case Tick() | Woken():
+                self.children.ask_idle_ones(round(self.system.idle_s * 1_000))
+                self.append(decide_expiry(self.settings.id, self.state, self.system.now_ms()))
+            case _:
+                self.append(self._noted(message))
+
+    def _noted(self, message: Any) -> list[Draft]:
+        match message:
+            case CursorReached(position, owed):
+                moved = position != self.state.cursor or owed != self.state.owed
+                return self._drafts(WatermarkAdvanced(position, owed)) if moved else []
+            case Observed(drafts):
+                return [draft for draft in drafts if self._is_news(draft.event)]
+            case Announced(person):
+                approval = self.state.approvals.get(person)
+                known = approval is None or approval.announced
+                return [] if known else self._drafts(PairingAnnounced(person))
+        msg = f"{self.stream} can't handle {message!r}"
+        raise TypeError(msg)
+
+    def _is_news(self, event: Event) -> bool:
+        match event:
+            case AccountOnline():
+                return not self.state.online
+            case AccountOffline():
+                return self.state.online
+            case ChatAppDeaf():
+                return not self.state.deaf
+            case ChatAppHealed():
+                return self.state.deaf
+        return True
+
+    def on_applied(self, recorded: Sequence[Recorded]) -> None:
+        """Let the conversations concerned know what has changed."""
+        for one in recorded:
+            match one.event:
+                case PairingApproved(_, person, _):
+                    self._refresh(Peer(self.settings.id, person))
+                    self._tell_peer(person, Announce(person, one.seq))
+                case PairingRevoked(person) | PairingExpired(_, person):
+                    self._refresh(Peer(self.settings.id, person))
+                case PolicyApplied():
+                    for stream in self.children:
+                        address = parse_stream(stream)
+                        if isinstance(address, Peer | Group):
+                            self._refresh(address)
+
+    # Conversations
+
+    def _start_child(self, stream: str) -> "pykka.ActorRef[Any]":
+        address = parse_stream(stream)
+        match address:
+            case Peer():
+                standing = self._standing(address)
+                return PeerActor.start(self.system, self.actor_ref, address, standing)
+            case Group():
+                standing = self._standing(address)
+                return GroupActor.start(self.system, self.actor_ref, address, standing)
+        msg = f"{stream} is no conversation of {self.stream}"
+        raise ValueError(msg)
+
+    def _standing(self, address: Peer | Group) -> Standing:
+        standing = Standing(
+            account=self.settings.id,
+            log_id=self.system.log.log_id,
+            agent=self.settings.agent,
+            policy=self.settings.policy,
+            digest=self.state.digest,
+            account_version=self.state.version,
+            ambiguous=self._ambiguous,
+        )
+        match address:
+            case Peer(_, name):
+                pairing = self.state.pairing(name, self.system.now_ms())
+                return replace(standing, pairing=pairing)
+            case Group(_, creator, group):
+                facts = self._groups.get((creator, group), GroupFacts())
+                return replace(standing, group=facts)
+
+    def _offer(self, offer: Offer) -> None:
+        standing = self._standing(offer.conversation)
+        deliver = Deliver(offer.arrivals, standing, offer.receipt, offer.baseline)
+        self.children.tell(conversation_stream(offer.conversation), deliver)
+
+    def _refresh(self, address: Peer | Group) -> None:
+        changed = StandingChanged(self._standing(address))
+        self.children.tell_if_live(conversation_stream(address), changed)
+
+    def _tell_peer(self, person: str, message: Any) -> None:
+        self.children.tell(conversation_stream(Peer(self.settings.id, person)), message)
+
+    def _group_seen(self, creator: str, group: str, facts: GroupFacts) -> None:
+        if self._groups.get((creator, group)) != facts:
+            self._groups[creator, group] = facts
+            self._refresh(Group(self.settings.id, creator, group))
+
+    # Pairing
+
+    def _code_wanted(self, wanted: CodeWanted) -> None:
+        now = self.system.now_ms()
+        reason = withheld(self.state, wanted.person, now)
+        if reason in ("limit", "approved"):
+            self.children.tell(wanted.stream, CodeWithheld(reason))
+        elif reason == "pending":
+            self._pass_on_code(wanted)
+        else:
+            drafts = decide_request(
+                self.settings.id,
+                self.state,
+                wanted.person,
+                wanted.seq,
+                now,
+                self.system.entropy(32),
+            )
+            self.append(drafts, lambda _: self._pass_on_code(wanted))
+
+    def _pass_on_code(self, wanted: CodeWanted) -> None:
+        request = self.state.requests[wanted.person]
+        code = self.system.log.body(request.seq)
+        if code is None:
+            self.children.tell(wanted.stream, CodeWithheld("pending"))
+        else:
+            self.children.tell(wanted.stream, CodeIssued(wanted.message, request.seq, code))
+
+    def _rule(self, ruling: Ruling) -> None:
+        account, person, by = self.settings.id, ruling.person, ruling.by
+        match ruling.kind:
+            case "approve":
+                now = self.system.now_ms()
+                drafts = decide_approval(account, self.state, person, by, now)
+                done = any(isinstance(one.event, PairingApproved) for one in drafts)
+            case "deny":
+                drafts = decide_denial(account, self.state, person, by)
+                done = bool(drafts)
+            case "revoke":
+                drafts = decide_revocation(account, self.state, person, by)
+                done = bool(drafts)
+        self.append(drafts, lambda _: ruling.answer(person if done else None))
+
+    # Failure
+
+    def _child_failed(self, stream: str, failed: Any) -> None:
+        """Start the conversation again from the log, without the message that broke it."""
+        instead = list(self._strikes.instead(stream, failed))
+        kept = carried(instead)
+        for receipt in self.children.lost(stream):
+            if receipt not in kept:
+                receipt.refuse()
+        self._failures[stream] = self._failures.get(stream, 0) + 1
+        if self._failures[stream] > RESTARTS and not instead:
+            at_ms = self.system.now_ms() + RESTART_PAUSE_MS
+            self.system.effects.wake(stream, at_ms)
+            return
+        self.children.wake(stream)
+        for message in instead:
+            self.children.tell(stream, message)
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take the conversations down too: the gateway starts the whole account again."""
+        self.children.stop_all()
+        super().on_failure(exception_type, exception_value, traceback)
+
+    def on_stop(self) -> None:
+        """Stop the conversations with their parent."""
+        self.children.stop_all()
+
+    def _drafts(self, event: Event) -> list[Draft]:
+        return [Draft(self.stream, event)]
+
+
+def _folding_alike(names: Iterable[str]) -> frozenset[str]:
+    by_fold: dict[str, list[str]] = {}
+    for name in names:
+        by_fold.setdefault(fold(name), []).append(name)
+    return frozenset(name for alike in by_fold.values() if len(alike) > 1 for name in alike)

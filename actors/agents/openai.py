@@ -1,0 +1,142 @@
+"""Any server of OpenAI-compatible chat completions: Ollama, vLLM, llama.cpp, LiteLLM, OpenClaw, …
+
+Each question is one `POST <baseUrl>/chat/completions` that holds the whole conversation as far as
+it is sent (`prompt`); the server need not remember anything. Two fields help one that does: `user`
+names the conversation, and `Idempotency-Key` the question, both as hashes. No tools are offered.
+
+An OpenClaw gateway keeps a session for each `user`: set `historyLines: 0`, or it reads everything
+twice. It takes whoever holds its token for its owner, so let `model: openclaw/<agent>` name an
+agent whose tools are restricted there. It ends a run when we hang up: give it a long time limit.
+
+A leading `<think>…</think>` is the model talking to itself, and is left out; thoughts written in
+another way are the server's to separate (`reasoning_content` is ignored).
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+
+from actors.agents.completion import Completion
+from actors.agents.prompt import chat_messages, conversation_id
+from actors.agents.protocol import (
+    AgentBroken,
+    AgentError,
+    AgentRefused,
+    AgentTimeout,
+    AgentUnavailable,
+    Answer,
+    Question,
+)
+from actors.agents.secret import Secret
+from actors.agents.server_errors import from_status
+from actors.agents.settings import OpenAISettings
+from actors.http import (
+    BadAnswer,
+    HttpClient,
+    HttpError,
+    StreamedAnswer,
+    TimedOut,
+    TlsFailed,
+    TooLarge,
+    Unsendable,
+)
+
+MOST_BODY_BYTES = 16_777_216
+"""Of a whole answer as it is sent: text, thoughts, and some 300 bytes around each token."""
+
+
+class OpenAIAgent:
+    """Asks the server of `settings`. `key` reads the key each time; `client` is closed with it."""
+
+    name = "openai"
+
+    def __init__(
+        self,
+        settings: OpenAISettings,
+        *,
+        client: HttpClient,
+        key: Callable[[], Secret] | None = None,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._key = key
+        self._now_s = now_s
+        self._url = settings.base_url.rstrip("/") + "/chat/completions"
+
+    async def ask(self, question: Question) -> Answer:
+        """One request; leaving early, also by cancellation, closes the connection."""
+        try:
+            async with self._client.stream(
+                "POST",
+                self._url,
+                json=self._request(question),
+                headers=self._headers(question),
+                timeout_s=self._settings.timeout_ms / 1000,
+                max_bytes=MOST_BODY_BYTES,
+            ) as response:
+                return await self._read(response)
+        except HttpError as error:
+            # Without its cause: the layers below may quote what the server sent.
+            raise self._failure(error) from None
+
+    async def aclose(self) -> None:
+        """Close the connections to the server."""
+        await self._client.aclose()
+
+    def _request(self, question: Question) -> dict[str, object]:
+        settings = self._settings
+        request: dict[str, object] = {
+            "model": settings.model,
+            "messages": chat_messages(
+                question,
+                system_prompt=settings.system_prompt,
+                history_lines=settings.history_lines,
+            ),
+            "stream": settings.stream,
+            "user": conversation_id(question),
+        }
+        if settings.stream:
+            request["stream_options"] = {"include_usage": True}
+        return {name: value for name, value in request.items() if name not in settings.omit}
+
+    def _headers(self, question: Question) -> Mapping[str, str]:
+        # Hashed, because it holds names, of which a header could carry only some.
+        digest = hashlib.sha256(question.key.encode("utf-8", "surrogatepass")).hexdigest()
+        headers = self._settings.headers | {"idempotency-key": digest}
+        if self._key is not None:
+            headers["authorization"] = f"Bearer {self._key().reveal()}"
+        return headers
+
+    async def _read(self, response: StreamedAnswer) -> Answer:
+        if not 200 <= response.status < 300:
+            body = await self._error_body(response)
+            raise from_status(
+                self._url, response.status, response.headers, body, now_s=self._now_s()
+            )
+        completion = Completion(self._url, max_reply_bytes=self._settings.max_reply_bytes)
+        async for line in response.lines():
+            completion.feed(line)
+            if completion.done:
+                break
+        return completion.answer(model=self._settings.model)
+
+    async def _error_body(self, response: StreamedAnswer) -> bytes:
+        try:
+            return await response.read()
+        except HttpError:
+            # The status says enough.
+            return b""
+
+    def _failure(self, error: HttpError) -> AgentError:
+        match error:
+            case TimedOut():
+                return AgentTimeout(str(error))
+            case TlsFailed() | Unsendable():
+                return AgentRefused(f"{error}; check baseUrl")
+            case TooLarge():
+                return AgentBroken(str(error))
+            case BadAnswer():
+                return AgentBroken(f"{self._url} doesn't answer in plain HTTP; check baseUrl")
+            case _:
+                return AgentUnavailable(str(error))

@@ -1,0 +1,78 @@
+"""Keys: read when they are needed, hidden wherever they could be seen.
+
+Reading at each use means that a key can be replaced while the daemon runs, and that it lies in
+memory only as long as one request.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from actors.agents.protocol import AgentRefused
+
+MOST_KEY_BYTES = 8_192
+
+
+class Secret:
+    """Text that shows itself to nobody who doesn't ask for it with `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that has to send it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not to be copied out of its process")
+
+
+def key_from_env(name: str, environ: Mapping[str, str]) -> Secret:
+    """The key in the environment variable `name`; raises `AgentRefused` if there is none."""
+    place = f"the environment variable {name}"
+    if name not in environ:
+        raise AgentRefused(f"{place} (keyEnv) is not set; set it for the daemon and restart it")
+    return _key(environ[name], place)
+
+
+def key_from_file(path: Path) -> Secret:
+    """The key in the file `path`; raises `AgentRefused` if it is missing or open to others."""
+    place = f"the key file {path}"
+    try:
+        # O_NONBLOCK: a pipe in the file's place must not stop the loop.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise AgentRefused(f"{place} can't be opened: {error.strerror}") from None
+    try:
+        _check_file(os.fstat(descriptor), place)
+        content = os.read(descriptor, MOST_KEY_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    # Latin-1 never fails, and what isn't ASCII is refused below without being quoted.
+    return _key(content.decode("latin-1"), place)
+
+
+def _check_file(found: os.stat_result, place: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise AgentRefused(f"{place} is not a regular file")
+    if found.st_mode & stat.S_IRWXO:
+        mode = stat.S_IMODE(found.st_mode)
+        raise AgentRefused(f"{place} is open to every user (mode {mode:04o}): chmod 600 it")
+
+
+def _key(text: str, place: str) -> Secret:
+    key = text.strip()
+    if not key:
+        raise AgentRefused(f"{place} is empty; put the key there")
+    if len(key) > MOST_KEY_BYTES:
+        raise AgentRefused(f"{place} holds more than {MOST_KEY_BYTES} bytes: that is no key")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise AgentRefused(f"{place} holds blanks, line breaks or more than ASCII: that is no key")
+    return Secret(key)

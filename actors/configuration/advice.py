@@ -1,0 +1,81 @@
+"""What is allowed, but an operator should know."""
+
+from collections.abc import Iterator
+
+from actors.agents.settings import OpenAISettings
+from actors.configuration.accounts import Account
+from actors.configuration.findings import Findings, Path
+from actors.configuration.values import group_key, is_loopback
+from events.names import EVERYONE, fold
+from events.tools import warnings_for
+
+
+def advise(account: Account, findings: Findings) -> None:
+    """Adds the warnings about one account. A disabled one is looked at too: it may be enabled."""
+    _direct(account, findings)
+    _groups(account, findings)
+    _connections(account, findings)
+
+
+def _direct(account: Account, findings: Findings) -> None:
+    policy = account.config.policy
+    if policy.dm_policy != "allow" and EVERYONE in policy.allow_from:
+        place = (*account.where("allow_from"), policy.allow_from.index(EVERYONE))
+        found = f"`*`: everyone is answered, although dmPolicy is {policy.dm_policy}"
+        findings.warn(place, found, "list the users by name, or set dmPolicy to allow")
+
+
+def _groups(account: Account, findings: Findings) -> None:
+    options = account.options
+    path = account.where("group_permissions")
+    if options.enable_groups and options.creator_bypass is True:
+        place = account.origin.get("creator_bypass", account.where("enable_groups"))
+        found = "creatorBypass true: a stranger who makes a group and adds the bot is answered"
+        findings.warn(place, found, "set creatorBypass to false, or to a list of names")
+    if options.group_permissions and not options.enable_groups:
+        found = "groupPermissions while enableGroups is false: no group is answered"
+        findings.warn(path, found, "set enableGroups to true, or remove them")
+    _folded_alike(account, path, findings)
+    for key in options.group_permissions:
+        for place, warning in _tools(account, key, (*path, key)):
+            findings.warn(place, warning)
+
+
+def _folded_alike(account: Account, path: Path, findings: Findings) -> None:
+    first: dict[tuple[str, str], str] = {}
+    for key in account.options.group_permissions:
+        creator, group = group_key(key)
+        twin = first.setdefault((fold(creator), fold(group)), key)
+        if twin != key:
+            found = f"a group that differs from {twin} (line {findings.line((*path, twin))}) in "
+            found += "case or composition only"
+            findings.warn((*path, key), found, "keep the one that is written as ZTM shows it")
+
+
+def _tools(account: Account, key: str, path: Path) -> Iterator[tuple[Path, str]]:
+    """The warnings about an entry's tools, each with its place: they begin with the option."""
+    entry = account.options.group_permissions[key]
+    places: dict[str, Path] = {
+        "tools.allow": (*path, "tools", "allow"),
+        "tools.deny": (*path, "tools", "deny"),
+    }
+    for sender in entry.tools_by_sender:
+        for option in ("alsoAllow", "deny"):
+            places[f"toolsBySender.{sender}.{option}"] = (*path, "toolsBySender", sender, option)
+    for warning in warnings_for(entry.tools, entry.tools_by_sender):
+        about = next((name for name in places if warning.startswith(f"{name}: ")), None)
+        yield (places[about], warning.removeprefix(f"{about}: ")) if about else (path, warning)
+
+
+def _connections(account: Account, findings: Findings) -> None:
+    options = account.options
+    for field in ("agent_url", "permit_url"):
+        url: str | None = getattr(options, field)
+        if url and url.startswith("http:") and not is_loopback(url):
+            found = "plain http to another machine: who is between can read and change everything"
+            findings.warn(account.where(field), found, "use https")
+    if options.tls and options.agent_url.startswith("http:"):
+        findings.warn(account.where("tls"), "tls, but agentUrl is plain http: it is not used")
+    if isinstance(options.agent, OpenAISettings):
+        for warning in options.agent.warnings():
+            findings.warn(account.where("agent"), warning)

@@ -1,0 +1,221 @@
+"""The actor of one conversation: it holds no rule of its own.
+
+It is told what arrived, what the agent answered, what was sent; it asks the rules what follows,
+appends that, and when it is durable does what the new state calls for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pykka
+
+from actors.event_sourced import EventSourced
+from actors.messages import (
+    AgentAnswered,
+    AgentErred,
+    Announce,
+    Announced,
+    Appended,
+    CodeIssued,
+    CodeWanted,
+    CodeWithheld,
+    Deliver,
+    Loaded,
+    MayStop,
+    Quiet,
+    Say,
+    Sent,
+    SetAside,
+    StandingChanged,
+    Unsendable,
+    Woken,
+)
+from actors.system import AskTask, SendTask, System
+from events.arrivals import (
+    Arrival,
+    decide_arrivals,
+    decide_baseline,
+    decide_membership_known,
+    decide_set_aside,
+)
+from events.conversation import Conversation, evolve
+from events.conversation_events import MessageQueued
+from events.effects import Ask, Effect, RequestCode, Send, Wake, due
+from events.event import Draft, Recorded
+from events.outbox import (
+    decide_approved,
+    decide_code,
+    decide_no_code,
+    decide_send,
+    decide_sent,
+    decide_unsendable,
+)
+from events.standing import Standing
+from events.streams import Conversation as Address
+from events.streams import conversation_stream
+from events.turns import decide_failure, decide_reply, decide_standing
+from events.unfolding import Moment
+
+ENTROPY_BYTES = 32
+
+_NOT_FROM_PARENT = (Loaded, Appended)
+
+
+class ConversationActor(EventSourced[Conversation]):
+    """One conversation. `standing` is the account's latest word on it."""
+
+    def __init__(
+        self, system: System, parent: "pykka.ActorRef[Any]", address: Address, standing: Standing
+    ) -> None:
+        super().__init__(system, conversation_stream(address), parent, Conversation(), evolve)
+        self.address = address
+        self.standing = standing
+        self._parent = parent
+        self._received = 0
+        self._queued_here: set[int] = set()
+        self._under_way: set[Effect] = set()
+
+    def on_receive(self, message: Any) -> None:
+        """Count what the parent told, for the handshake before this actor is stopped."""
+        if not isinstance(message, _NOT_FROM_PARENT):
+            self._received += 1
+        super().on_receive(message)
+
+    def on_ready(self) -> None:
+        """Resume what was left open: the same look at the state as after every append."""
+        self._do_what_is_due()
+
+    def handle(self, message: Any) -> None:
+        """Decide what follows from one message of the parent."""
+        match message:
+            case Deliver():
+                self._deliver(message)
+            case SetAside(arrivals, receipt):
+                drafts = decide_set_aside(self._moment(), arrivals, self._known(arrivals))
+                self.append(drafts, lambda _: receipt.confirm())
+            case StandingChanged(standing):
+                self.standing = standing
+                self._standing_changed()
+            case Announce(person, seq):
+                announced = Announced(person)
+                self.append(
+                    decide_approved(self._moment(), person, seq),
+                    lambda _: self._parent.tell(announced),
+                )
+            case Quiet():
+                self._ask_to_stop()
+            case Woken():
+                self._under_way = {one for one in self._under_way if not isinstance(one, Wake)}
+                self._do_what_is_due()
+            case _:
+                self.append(self._follows_from(message))
+
+    def on_applied(self, recorded: Sequence[Recorded]) -> None:
+        """Do what the new state calls for."""
+        for one in recorded:
+            if isinstance(one.event, MessageQueued):
+                self._queued_here.add(one.version)
+        self._do_what_is_due()
+
+    def _follows_from(self, message: Any) -> list[Draft]:
+        moment = self._moment()
+        match message:
+            case AgentAnswered(turn, attempt, reply):
+                return decide_reply(moment, turn, attempt, reply)
+            case AgentErred(turn, attempt, failure):
+                return decide_failure(moment, turn, attempt, failure)
+            case Sent(queued, sent_ms, reconciled, posts):
+                return decide_sent(
+                    moment, queued, sent_ms=sent_ms, reconciled=reconciled, posts=posts
+                )
+            case Unsendable(queued, error):
+                return decide_unsendable(moment, queued, error)
+            case CodeIssued(version, request_seq, code):
+                return decide_code(moment, version, request_seq, code)
+            case CodeWithheld(reason):
+                return decide_no_code(moment, reason)
+            case Say(text):
+                return decide_send(moment, self.correspondent(), text)
+        msg = f"{self.stream} can't handle {message!r}"
+        raise TypeError(msg)
+
+    def correspondent(self) -> str:
+        """The person that the operator's words in this conversation are for."""
+        raise NotImplementedError
+
+    def _deliver(self, first: Deliver) -> None:
+        """Decide everything that was delivered meanwhile as one batch, on the newest standing."""
+        deliveries = [first]
+        while self.stash and _goes_with(first, self.stash[0]):
+            deliveries.append(self.stash.popleft())
+        self._handling = deliveries
+        self.standing = deliveries[-1].standing
+        arrivals = [arrival for delivery in deliveries for arrival in delivery.arrivals]
+        known = self._known(arrivals)
+        if first.baseline:
+            identities = [one.identity for one in arrivals if one.identity not in known]
+            drafts = decide_baseline(self._moment(), list(dict.fromkeys(identities)))
+        else:
+            drafts = decide_arrivals(self._moment(), arrivals, known)
+
+        def confirm(_: Sequence[Recorded]) -> None:
+            for delivery in deliveries:
+                delivery.receipt.confirm()
+
+        self.append(drafts, confirm)
+
+    def _standing_changed(self) -> None:
+        moment = self._moment()
+        group = self.standing.group
+        if self.state.waiting and group and group.members is not None:
+            body = self.system.log.body
+            texts = {one.version: body(one.seq) or "" for one in self.state.waiting}
+            self.append(decide_membership_known(moment, texts))
+        else:
+            self.append(decide_standing(moment))
+
+    def _moment(self) -> Moment:
+        return Moment(
+            self.state,
+            self.address,
+            self.standing,
+            self.system.now_ms(),
+            self.system.entropy(ENTROPY_BYTES),
+        )
+
+    def _known(self, arrivals: Sequence[Arrival]) -> set[bytes]:
+        """What the dedup index holds of `arrivals`: exact, as no append is in flight."""
+        seen = self.system.log.seen
+        return {one.identity for one in arrivals if seen(one.identity)}
+
+    def _do_what_is_due(self) -> None:
+        called_for = set(due(self.state, self.system.now_ms()))
+        fresh = called_for - self._under_way
+        self._under_way = called_for
+        for effect in fresh:
+            self._begin(effect)
+
+    def _begin(self, effect: Effect) -> None:
+        account = self.standing.account
+        match effect:
+            case Ask(turn, attempt):
+                self.system.effects.ask(AskTask(account, self.stream, turn, attempt))
+            case Send(version):
+                queued = next(one for one in self.state.outbox if one.version == version)
+                doubtful = version not in self._queued_here
+                self.system.effects.send(
+                    SendTask(account, self.stream, version, queued.seq, queued.queued_ms, doubtful)
+                )
+            case RequestCode(message):
+                stranger = next(one for one in self.state.uncoded if one.version == message)
+                self._parent.tell(CodeWanted(self.stream, stranger.sender, message, stranger.seq))
+            case Wake(at_ms):
+                self.system.effects.wake(self.stream, at_ms)
+
+    def _ask_to_stop(self) -> None:
+        if self.state.at_rest and not self.stash:
+            self._parent.tell(MayStop(self.stream, self._received))
+
+
+def _goes_with(first: Deliver, message: Any) -> bool:
+    return isinstance(message, Deliver) and message.baseline == first.baseline

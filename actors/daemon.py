@@ -1,0 +1,201 @@
+"""The whole of it: log, dispatcher, edges and actors, started and stopped in mirrored order."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pykka
+
+from actors.account import AccountSettings
+from actors.agents.asking import Asking
+from actors.agents.configured import build_agent
+from actors.agents.protocol import Agent
+from actors.configuration import AccountConfig, Configuration
+from actors.dispatcher import PooledDispatcher
+from actors.edge import Edge
+from actors.gateway import GatewayActor
+from actors.loader import Loader
+from actors.messages import Forward
+from actors.system import System
+from actors.ztm.account_edge import AccountEdge
+from actors.ztm.timing import Timing
+from events.account import Account, fold
+from events.event import Draft
+from events.gateway import GatewayStopped, StoreReopened
+from events.streams import GATEWAY, account_stream
+from store.event_log import EventLog
+from store.lmdb_log import LmdbLog
+
+log = logging.getLogger(__name__)
+
+
+class AccountMoved(Exception):
+    """An account's mesh or user name changed under the same id: its approvals would move with
+    it.
+    """
+
+
+class Daemon:
+    """One run of the daemon, from opening the log to closing it.
+
+    `on_failure(error)` is called, on some thread, when the log fails and everything has to be
+    stopped and started again. `reopened`: the error that a run before this one failed with.
+    """
+
+    def __init__(
+        self,
+        config: Configuration,
+        *,
+        release: str,
+        timing: Timing | None = None,
+        on_failure: Callable[[str], None] = lambda error: None,
+        reopened: str = "",
+    ) -> None:
+        self.config = config
+        self.started_ms = now_ms()
+        self.log: LmdbLog
+        self._release = release
+        self._timing = timing or Timing()
+        self._on_failure = on_failure
+        self._reopened = reopened
+        self._agents: dict[str, Agent] = {}
+
+    @property
+    def enabled(self) -> tuple[AccountConfig, ...]:
+        """The accounts that take part."""
+        return tuple(account for account in self.config.accounts if account.enabled)
+
+    @property
+    def edges(self) -> Mapping[str, AccountEdge]:
+        """The accounts' edges, by account."""
+        return self.edge.accounts
+
+    def start(self) -> None:
+        """Open the log and start everything. Raises `LogError`, `AccountMoved`, and what the edges
+        can't be opened for; what was started until then is stopped."""
+        store = self.config.store
+        self.log = LmdbLog.open(
+            store.path,
+            map_size=store.map_size,
+            max_map_size=store.max_map_size,
+            on_failure=self._on_failure,
+        )
+        try:
+            self._check_accounts()
+            self._record_reopening()
+            self._start_actors()
+        except BaseException:
+            self.log.close()
+            raise
+
+    def _start_actors(self) -> None:
+        self._dispatcher = PooledDispatcher()
+        self._loader = Loader(self.log)
+        self.edge = Edge(
+            tell=self.tell,
+            open_accounts=self._open_accounts,
+            open_asking=self._open_asking,
+            close=self._close_edges,
+            now_ms=now_ms,
+        )
+        try:
+            self.edge.start()
+        except BaseException:
+            self._dispatcher.stop()
+            self._loader.stop()
+            raise
+        system = System(
+            log=self.log,
+            dispatcher=self._dispatcher,
+            effects=self.edge,
+            now_ms=now_ms,
+            entropy=secrets.token_bytes,
+            load=self._loader.load,
+        )
+        unfinished = tuple(stream for stream, _ in self.log.open_work())
+        self._gateway: pykka.ActorRef[Any] = GatewayActor.start(
+            system, self._release, [_settings(one) for one in self.enabled], unfinished
+        )
+
+    def stop(self, reason: str) -> None:
+        """Stop everything; what is under way resumes from the log."""
+        self.edge.stop()
+        self._dispatcher.stop()
+        self._loader.stop()
+        pykka.ActorRegistry.stop_all(block=False)
+        if self.log.stats().failed is None:
+            stopped = Draft(GATEWAY, GatewayStopped(reason))
+            self.log.commit([stopped], expected={GATEWAY: self.log.version(GATEWAY)})
+        self.log.close()
+
+    def tell(self, stream: str, message: Any) -> None:
+        """Tell the actor of `stream`, through its parents."""
+        addressed = message if stream == GATEWAY else Forward(stream, message)
+        try:
+            self._gateway.tell(addressed)
+        except pykka.ActorDeadError:
+            log.debug("the gateway is gone; %s was not told", type(message).__name__)
+
+    # Opening
+
+    def _check_accounts(self) -> None:
+        for account in self.enabled:
+            state = account_state(self.log, account.id)
+            known = (state.mesh, state.policy.username if state.policy else "")
+            if state.policy and known != (account.mesh, account.username):
+                msg = (
+                    f"account {account.id} was {known[1]} on mesh {known[0]}, and the configuration"
+                    f" now says {account.username} on mesh {account.mesh}; approvals must not move"
+                    " to another identity: give it a new account id"
+                )
+                raise AccountMoved(msg)
+
+    def _record_reopening(self) -> None:
+        if self._reopened:
+            reopened = Draft(GATEWAY, StoreReopened(self._reopened))
+            self.log.commit([reopened], expected={GATEWAY: self.log.version(GATEWAY)})
+
+    def _open_accounts(self) -> Mapping[str, AccountEdge]:
+        return {account.id: self._open_account(account) for account in self.enabled}
+
+    def _open_account(self, account: AccountConfig) -> AccountEdge:
+        stream = account_stream(account.id)
+        return AccountEdge(
+            account,
+            self.log,
+            lambda message: self.tell(stream, message),
+            now_ms=now_ms,
+            salt=secrets.token_bytes,
+            timing=self._timing,
+        )
+
+    def _open_asking(self) -> Asking:
+        self._agents = {account.id: build_agent(account.agent) for account in self.enabled}
+        own = {account.id: account.username for account in self.enabled}
+        return Asking(self.log, self._agents, own, self.config.gateway.max_turns)
+
+    async def _close_edges(self) -> None:
+        for edge in self.edge.accounts.values():
+            await edge.aclose()
+        for agent in self._agents.values():
+            await agent.aclose()
+
+
+def now_ms() -> int:
+    """ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def account_state(log: EventLog, account: str) -> Account:
+    """What the log holds of an account now."""
+    return fold(log.read_stream(account_stream(account)))
+
+
+def _settings(account: AccountConfig) -> AccountSettings:
+    return AccountSettings(account.id, account.mesh, account.policy, _kind(account))
+
+
+def _kind(account: AccountConfig) -> str:
+    return str(account.agent.__struct_config__.tag)

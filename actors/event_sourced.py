@@ -1,0 +1,157 @@
+"""An actor whose state is the fold of its stream.
+
+It lives in a cycle: load, then again and again take a message, decide, append, and when the append
+is durable apply it and call for effects. While it loads or appends, messages wait in its stash: it
+never decides on state that is not durable. When a handler fails, the actor stops and its parent
+starts another one from the log, which alone is the truth.
+"""
+
+import logging
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import pykka
+
+from actors.dispatcher import ScheduledActor
+from actors.messages import Appended, ChildFailed, Loaded
+from actors.system import System
+from events.event import Draft, Recorded
+from store.event_log import Committed
+
+log = logging.getLogger(__name__)
+
+State = TypeVar("State")
+Evolve = Callable[[State, Recorded], State]
+
+
+class AppendRefused(RuntimeError):
+    """The log refused an append that this actor had every reason to make: its state is wrong."""
+
+
+class EventSourced(ScheduledActor, Generic[State]):
+    """Base of all actors with a stream. `state` is what is durable, `None` until loaded."""
+
+    evolve: Evolve[State]
+
+    def __init__(
+        self,
+        system: System,
+        stream: str,
+        parent: "pykka.ActorRef[Any] | None",
+        initial: State,
+        evolve: Evolve[State],
+    ) -> None:
+        super().__init__(system.dispatcher)
+        self.system = system
+        self.stream = stream
+        self.parent = parent
+        self.state = initial
+        self.evolve = evolve
+        self.ready = False
+        self.stash: deque[Any] = deque()
+        self._handling: Any = None
+        self._after: Callable[[Sequence[Recorded]], None] | None = None
+
+    # To be given by each kind of actor
+
+    @abstractmethod
+    def handle(self, message: Any) -> None:
+        """Decide what follows from `message`: usually one call of `append`."""
+
+    @abstractmethod
+    def on_ready(self) -> None:
+        """The state is loaded: resume what it calls for."""
+
+    def on_applied(self, recorded: Sequence[Recorded]) -> None:
+        """Events of this stream became durable and are part of the state."""
+
+    # The cycle
+
+    def on_start(self) -> None:
+        """Ask for the state; everything waits until it has come."""
+        initial, evolve, me = self.state, self.evolve, self.actor_ref
+
+        def fold(events: Iterable[Recorded]) -> State:
+            state = initial
+            for one in events:
+                state = evolve(state, one)
+            return state
+
+        self.system.load(self.stream, fold, lambda state: _tell(me, Loaded(state)))
+
+    def on_receive(self, message: Any) -> None:
+        """One step of the cycle."""
+        match message:
+            case Loaded(state):
+                self._handling = message
+                self.state = state
+                self.ready = True
+                self.on_ready()
+            case Appended(outcome):
+                self._handling = None
+                self._settle(outcome)
+            case _:
+                self.stash.append(message)
+        while self.ready and self.stash:
+            self._handling = self.stash.popleft()
+            self.handle(self._handling)
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        after: Callable[[Sequence[Recorded]], None] | None = None,
+    ) -> None:
+        """Append `drafts` to this stream; `after` is called with them when they are durable.
+
+        Nothing to append is durable at once.
+        """
+        if not drafts:
+            if after:
+                after(())
+            return
+        self.ready = False
+        self._after = after
+        me = self.actor_ref
+        version: int = self.state.version  # type: ignore[attr-defined]
+        self.system.log.append(
+            drafts,
+            expected={self.stream: version},
+            then=lambda outcome: _tell(me, Appended(outcome)),
+        )
+
+    def _settle(self, outcome: Any) -> None:
+        if not isinstance(outcome, Committed):
+            msg = f"{self.stream}: the log refused an append: {outcome}"
+            raise AppendRefused(msg)
+        for one in outcome.events:
+            self.state = self.evolve(self.state, one)
+        self.ready = True
+        after, self._after = self._after, None
+        if after:
+            after(outcome.events)
+        self.on_applied(outcome.events)
+
+    # Failure
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Tell the parent what could not be handled; it restarts this stream from the log."""
+        del exception_value, traceback
+        if self.parent:
+            error = exception_type.__name__ if exception_type else "unknown"
+            _tell(self.parent, ChildFailed(self.stream, self._handling, error))
+
+
+def _tell(ref: "pykka.ActorRef[Any]", message: Any) -> None:
+    """Tell an actor that may be gone: whoever is told in its place starts from the log."""
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        log.debug("%s is gone; %s was not told", ref, type(message).__name__)

@@ -1,0 +1,104 @@
+"""The actor of the gateway: the root, parent of all accounts, and everybody's address."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pykka
+
+from actors.account import AccountActor, AccountSettings
+from actors.event_sourced import EventSourced
+from actors.messages import ChildFailed, Forward, Tick, Woken
+from actors.system import System
+from events.event import Draft, Recorded
+from events.gateway import GatewayStarted
+from events.streams import GATEWAY, Group, Peer, account_stream, parse_stream
+
+RESTART_PAUSE_MS = 5_000
+"""How long an account that failed rests before it is started again."""
+
+
+class Life:
+    """The gateway's state: how many events its stream has."""
+
+    def __init__(self, version: int = 0) -> None:
+        self.version = version
+
+
+def evolve(_: Life, recorded: Recorded) -> Life:
+    """The state after one more event of the gateway's stream."""
+    return Life(recorded.version)
+
+
+class GatewayActor(EventSourced[Life]):
+    """The root. `unfinished`: streams with work left open by an earlier process."""
+
+    def __init__(
+        self,
+        system: System,
+        release: str,
+        accounts: Iterable[AccountSettings],
+        unfinished: Iterable[str],
+    ) -> None:
+        super().__init__(system, GATEWAY, None, Life(), evolve)
+        self._release = release
+        self._settings = {one.id: one for one in accounts}
+        self._unfinished = tuple(unfinished)
+        self._accounts: dict[str, pykka.ActorRef[Any]] = {}
+
+    def on_ready(self) -> None:
+        """Record the start, then start the accounts."""
+        started = GatewayStarted(self._release, self.system.log.log_id)
+        self.append([Draft(GATEWAY, started)], self._start_accounts)
+
+    def _start_accounts(self, _: Sequence[Recorded]) -> None:
+        for account in self._settings:
+            self._start(account)
+
+    def handle(self, message: Any) -> None:
+        """Hand a message down to the account it concerns."""
+        match message:
+            case Forward(stream, inner):
+                self._forward(stream, inner)
+            case Tick():
+                for account in self._accounts.values():
+                    account.tell(message)
+            case ChildFailed(stream):
+                self._account_failed(stream)
+            case _:
+                msg = f"the gateway can't handle {message!r}"
+                raise TypeError(msg)
+
+    def _forward(self, stream: str, inner: Any) -> None:
+        match parse_stream(stream):
+            case str(account):
+                message: Any = inner
+            case Peer(account) | Group(account):
+                message = Forward(stream, inner)
+            case None:
+                return
+        if account in self._accounts:
+            self._accounts[account].tell(message)
+        elif account in self._settings and isinstance(inner, Woken):
+            self._start(account)
+
+    def _start(self, account: str) -> None:
+        prefix = f"{account_stream(account)}/"
+        unfinished = [stream for stream in self._unfinished if stream.startswith(prefix)]
+        settings = self._settings[account]
+        self._accounts[account] = AccountActor.start(
+            self.system, self.actor_ref, settings, unfinished
+        )
+
+    def _account_failed(self, stream: str) -> None:
+        """Start the account again after a pause, from the log."""
+        account = parse_stream(stream)
+        if isinstance(account, str):
+            self._accounts.pop(account, None)
+            self._unfinished = tuple(one for one, _ in self.system.log.open_work())
+            at_ms = self.system.now_ms() + RESTART_PAUSE_MS
+            self.system.effects.wake(stream, at_ms)
+
+    def on_stop(self) -> None:
+        """Stop the accounts with their parent."""
+        for account in self._accounts.values():
+            account.stop(block=False)

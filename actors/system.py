@@ -1,0 +1,73 @@
+"""What every actor needs from the world, handed in so that all of it can be replaced in a test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from actors.dispatcher import Dispatcher
+from events.account import Account
+from store.event_log import EventLog
+
+
+class AskTask(msgspec.Struct, frozen=True):
+    """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`."""
+
+    account: str
+    stream: str
+    turn: int
+    attempt: int
+
+
+class SendTask(msgspec.Struct, frozen=True):
+    """Bring a queued message into our own files of the mesh, exactly once.
+
+    `seq` and `queued` are the global sequence and the version of its MessageQueued. `doubtful`: an
+    earlier process may have sent it already, so look before sending.
+    """
+
+    account: str
+    stream: str
+    queued: int
+    seq: int
+    queued_ms: int
+    doubtful: bool
+
+
+class Effects(Protocol):
+    """The edges, as actors see them. Nothing here blocks; answers come as messages."""
+
+    def ask(self, task: AskTask) -> None:
+        """Answered by `AgentAnswered` or `AgentErred`. The same task again, while it is under way,
+        changes nothing."""
+
+    def send(self, task: SendTask) -> None:
+        """Answered by `Sent` or `Unsendable`. The same task again changes nothing."""
+
+    def watch(self, account: str, state: Account, *, baseline_groups: bool = False) -> None:
+        """Start (again) to take in what the account's agent shows, from the cursor in `state`.
+        `baseline_groups`: groups were off until now. Answered by `Offer` and whatever else an
+        account is told, without end.
+        """
+
+    def wake(self, stream: str, at_ms: int) -> None:
+        """Answered by `Woken` at `at_ms`."""
+
+
+@dataclass(frozen=True)
+class System:
+    """The log, the dispatcher, the edges, and the sources of time and chance.
+
+    `now_ms`: ms since 1970; `entropy(n)`: n random bytes; `load(stream, fold, then)` folds a stream
+    on another thread and hands the state to `then`; `idle_s`: after how many seconds without a
+    message a conversation that is at rest may be stopped.
+    """
+
+    log: EventLog
+    dispatcher: Dispatcher
+    effects: Effects
+    now_ms: Callable[[], int]
+    entropy: Callable[[int], bytes]
+    load: Callable[[str, Callable[[Any], Any], Callable[[Any], None]], None]
+    idle_s: float = 120.0

@@ -1,0 +1,177 @@
+"""Everything by which one account reaches its ZTM Agent: one client, one sender, one intake."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from actors.configuration import AccountConfig, PermitServer
+from actors.http import HttpClient
+from actors.messages import Sent, Unsendable
+from actors.system import SendTask
+from actors.ztm import permit
+from actors.ztm.arriving import Arriving
+from actors.ztm.catalogue import Catalogue
+from actors.ztm.chat_witness import ChatWitness
+from actors.ztm.client import ZtmClient
+from actors.ztm.deliveries import Deliveries
+from actors.ztm.feed import Feed
+from actors.ztm.health import Health
+from actors.ztm.intake import Intake
+from actors.ztm.joining import ensure_joined
+from actors.ztm.sending import NeverSendable, Quiescence, Sender
+from actors.ztm.sentinel import Sentinel
+from actors.ztm.timing import Timing
+from actors.ztm.tls import tls_context
+from events.account import Account
+from events.streams import Conversation, conversation_stream, parse_stream
+from store.event_log import EventLog
+
+_logger = logging.getLogger(__name__)
+
+JOIN_DEADLINE_S = 30.0
+
+
+class AccountEdge:
+    """One account's edge; made and used on the edge loop. `tell` reaches the account's actor."""
+
+    def __init__(
+        self,
+        config: AccountConfig,
+        log: EventLog,
+        tell: Callable[[Any], None],
+        *,
+        now_ms: Callable[[], int],
+        salt: Callable[[int], bytes],
+        timing: Timing,
+    ) -> None:
+        self.health = Health()
+        self._config = config
+        self._log = log
+        self._tell = tell
+        self._now_ms = now_ms
+        self._salt = salt
+        self._timing = timing
+        tls = None
+        if config.tls:
+            tls, advice = tls_context(
+                ca_file=config.tls.ca_file,
+                cert_file=config.tls.cert_file,
+                key_file=config.tls.key_file,
+            )
+            for one in advice:
+                _logger.warning("account %s: %s", config.id, one)
+        self._http = HttpClient(tls=tls, max_connections=32)
+        self._permit_http = HttpClient()
+        self.client = ZtmClient(
+            self._http,
+            agent_url=config.agent_url,
+            mesh=config.mesh,
+            timeout_s=config.api_timeout_ms / 1_000,
+        )
+        self._quiescence = Quiescence()
+        self._sender = Sender(config.username, self.client, timing, self._quiescence)
+
+    async def watch(self, state: Account, *, baseline_groups: bool) -> None:
+        """Take in what the agent shows, from the cursor in `state`, until cancelled."""
+        await self._intake(state, baseline_groups=baseline_groups).run()
+
+    async def send(self, task: SendTask) -> Sent | Unsendable:
+        """Bring a queued message into our files; what became of it, as a message."""
+        address = parse_stream(task.stream)
+        text = self._log.body(task.seq)
+        if text is None or address is None or isinstance(address, str):
+            return Unsendable(task.queued, "erased")
+        try:
+            found = await self._sender.send(
+                address,
+                text,
+                f"{self._log.log_id}-{task.queued}",
+                queued_ms=task.queued_ms,
+                doubtful=task.doubtful,
+            )
+        except NeverSendable as error:
+            _logger.warning("%s: a message can't ever be sent: %s", task.stream, error.__cause__)
+            return Unsendable(task.queued, str(error))
+        self.health.outbound_ms = self._now_ms()
+        return Sent(task.queued, found.sent_ms, found.reconciled, found.posts)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+        await self._permit_http.aclose()
+
+    async def _join(self) -> None:
+        source = self._config.permit
+        joined = await ensure_joined(
+            self.client,
+            username=self._config.username,
+            permit_source=permit.PermitServer(source.url)
+            if isinstance(source, PermitServer)
+            else permit.PermitFile(source.path),
+            permit_http=self._permit_http,
+            permit_timeout_s=self._config.api_timeout_ms / 1_000,
+            deadline_s=JOIN_DEADLINE_S,
+            sleep=asyncio.sleep,
+        )
+        for one in joined.advice:
+            _logger.warning("account %s: %s", self._config.id, one)
+
+    def _begun(self, conversation: Conversation) -> bool:
+        return self._log.version(conversation_stream(conversation)) > 0
+
+    def _intake(self, state: Account, *, baseline_groups: bool) -> Intake:
+        config, timing, health = self._config, self._timing, self.health
+        groups = config.policy.enable_groups
+        arriving = Arriving(config.id, self._log.key, self._salt)
+        deliveries = Deliveries(self._tell)
+        sentinel = Sentinel(timing.deaf_after_s, timing.back_off_scale)
+        feed = Feed(
+            config.id,
+            state,
+            client=self.client,
+            catalogue=Catalogue(config.id, config.username, groups=groups),
+            arriving=arriving,
+            deliveries=deliveries,
+            tell=self._tell,
+            begun=self._begun,
+            on_entry=lambda conversation, time_ms, _: sentinel.files_show(
+                conversation, time_ms, asyncio.get_running_loop().time()
+            ),
+            now_ms=self._now_ms,
+            timing=timing,
+            health=health,
+            baseline_groups=baseline_groups,
+        )
+        witness = ChatWitness(
+            config.id,
+            config.username,
+            groups=groups,
+            client=self.client,
+            arriving=arriving,
+            deliveries=deliveries,
+            sentinel=sentinel,
+            tell=self._tell,
+            seen=lambda identity: self._log.seen(identity) is not None,
+            begun=self._begun,
+            first_time=state.cursor == 0,
+            feed_missed=feed.read_whole_list,
+            now_ms=self._now_ms,
+            timing=timing,
+            health=health,
+        )
+        return Intake(
+            config.id,
+            username=config.username,
+            client=self.client,
+            join=self._join,
+            feed=feed,
+            witness=witness,
+            sentinel=sentinel,
+            quiescence=self._quiescence,
+            heal=config.heal,
+            tell=self._tell,
+            now_ms=self._now_ms,
+            timing=timing,
+            health=health,
+        )

@@ -1,0 +1,246 @@
+"""One user's agent and everything that can be made to go wrong with it."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ztm_chat.mesh import wire
+from ztm_chat.mesh.agent import Agent
+from ztm_chat.mesh.chat_api import ChatApi
+from ztm_chat.mesh.exchange import Answer
+from ztm_chat.mesh.membership import Membership
+from ztm_chat.mesh.outbox import Rival
+from ztm_chat.mesh.paths import group_folder
+from ztm_chat.mesh.server import HOST, AgentServer
+from ztm_chat.mesh.wire import JSON
+
+if TYPE_CHECKING:
+    from ztm_chat.mesh.mesh import Mesh
+
+
+class FaultyAgent:
+    """An agent's process, its link, its Chat app and its HTTP surface, and their faults."""
+
+    def __init__(self, mesh: "Mesh", username: str, agent: Agent, server: AgentServer) -> None:
+        self.mesh = mesh
+        self.username = username
+        self._agent = agent
+        self._server = server
+
+    @property
+    def port(self) -> int:
+        return self._agent.port
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def public_key(self) -> str:
+        """What `GET /api/identity` answers."""
+        return self._agent.public_key
+
+    @property
+    def endpoint_id(self) -> str:
+        return self._member.id
+
+    @property
+    def is_connected(self) -> bool:
+        """What the agent says of itself."""
+        return self.mesh.call(lambda: self._member.connection.reported)
+
+    @property
+    def _chat(self) -> ChatApi:
+        try:
+            return self._agent.chats[self.mesh.name]
+        except KeyError:
+            raise RuntimeError(f"the agent on port {self.port} has joined no mesh") from None
+
+    @property
+    def _member(self) -> Membership:
+        return self._chat.member
+
+    def accept(self, permit: dict[str, JSON]) -> None:
+        """Join with a permit, and wait for the connection unless the agent gives up at once."""
+        self.mesh.call(lambda: self._agent.join(self.mesh.name, permit))
+        self._wait_unless_given_up()
+
+    def _wait_unless_given_up(self) -> None:
+        if not self.mesh.call(lambda: self._member.connection.errors):
+            self.wait_connected()
+
+    def wait_connected(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until the link to the hub is alive. Raises TimeoutError."""
+
+        def question() -> bool | None:
+            return self._member.connection.alive or None
+
+        if self.mesh.wait_for(lambda: self.mesh.call(question), timeout_s=timeout_s) is None:
+            errors = self.mesh.call(lambda: self._member.connection.errors)
+            raise TimeoutError(f"{self.username} is not connected after {timeout_s} s: {errors}")
+
+    # The process
+
+    def kill(self) -> None:
+        """As by kill -9: connections are reset and refused; the files stay."""
+        self.mesh.thread.run(self._kill())
+
+    async def _kill(self) -> None:
+        await self._server.stop()
+        self._agent.stop()
+
+    async def end(self) -> None:
+        """Die for good, and give the port back. For the mesh's own parts."""
+        await self._kill()
+        self._server.close()
+
+    def restart(self) -> None:
+        """Start again on the same port, with the files but with all counters at 0.
+
+        Returns when it is connected, or has no hub; it publishes nothing for `republish_s`.
+        """
+        self.mesh.thread.run(self._restart())
+        self._wait_unless_given_up()
+
+    async def _restart(self) -> None:
+        if not self._server.is_serving:
+            self._agent.start()
+            await self._server.start()
+
+    # The link
+
+    def go_offline(self) -> None:
+        """Lose the network: others still list the files, but cannot fetch them from here."""
+        self.mesh.call(lambda: self._member.cut_off(True))
+
+    def go_online(self) -> None:
+        """Have the network back: connected after `reconnect_s`."""
+        self.mesh.call(lambda: self._member.cut_off(False))
+
+    def lose_hub(self) -> None:
+        """The hub is gone. For the mesh's own parts."""
+        for chat in self._agent.chats.values():
+            chat.member.lose_hub()
+
+    def find_hub(self) -> None:
+        """The hub is back. For the mesh's own parts."""
+        for chat in self._agent.chats.values():
+            chat.member.connect(self.mesh.timing.reconnect_s)
+
+    def skew_clock(self, ms: int) -> None:
+        """Set this agent's clock ahead, or with a negative number behind."""
+        self._set(lambda chat: setattr(chat.member, "clock_skew_ms", ms))
+
+    # Files
+
+    def withhold_files(self, on: bool = True) -> None:
+        """Be listed as a source, but deliver nothing: as if killed while others download.
+
+        A Chat app that tries to read such a file goes deaf.
+        """
+        self._set(lambda chat: setattr(chat.member, "withholding", on))
+
+    def publish_file(self, path: str, data: bytes, *, readers: Iterable[str] = ()) -> None:
+        """Publish any bytes at any path, readable by these users.
+
+        A path under another user's name stays here: the hub does not list it.
+        """
+
+        def write(chat: ChatApi) -> None:
+            if readers:
+                folder = path.rpartition("/")[0]
+                chat.member.access[folder] = frozenset(readers)
+            chat.member.write(path, data)
+
+        self._set(write)
+
+    def forge_to_group(
+        self, creator: str, group: str, message: JSON, *, readers: Iterable[str]
+    ) -> int:
+        """Publish a message for a group as no member may, readable by these users.
+
+        Chat apps show it all the same. Returns its time in ms.
+        """
+        folder = f"{group_folder(self.username, creator, group)}/messages"
+        time = self.mesh.call(self._member_now_ms)
+        content = {"text": message} if isinstance(message, str) else message
+        data = wire.encode([{"time": time, "message": content}])
+        self.publish_file(f"{folder}/{time}.json", data, readers=readers)
+        return time
+
+    def _member_now_ms(self) -> int:
+        return self._member.now_ms()
+
+    # Messages on their way
+
+    def lose_posts(self, count: int) -> None:
+        """Answer the next so many messages with 201, and never write them."""
+        self._set(lambda chat: setattr(chat.outbox, "to_lose", count))
+
+    def race_next(self, message: JSON, *, after_s: float = 0.0) -> None:
+        """Let a second client of this user overwrite the next message written, `after_s` later."""
+        self._set(lambda chat: chat.outbox.rivals.append(Rival(message, after_s)))
+
+    # The Chat app
+
+    def deafen(self) -> None:
+        """Make the running Chat app see nothing new, until it is started afresh."""
+        self._set(lambda chat: chat.host.deafen())
+
+    def hold_back(self, changes: int = 1) -> None:
+        """Keep the next so many changes out of the Chat app, each until the next in the mesh."""
+        self._set(lambda chat: chat.host.running().hold_back(changes))
+
+    def disable_app(self, on: bool = True) -> None:
+        """Disable the Chat app, as its user may: chat requests are answered 503."""
+        self._set(lambda chat: chat.host.change({"isDisabled": on}))
+
+    def break_app(self, on: bool = True) -> None:
+        """Stop the Chat app, and let it fail to start: chat requests are answered 503."""
+
+        def break_it(chat: ChatApi) -> None:
+            chat.host.is_broken = on
+            chat.host.stop()
+
+        self._set(break_it)
+
+    # The HTTP surface
+
+    def slow(self, path_part: str, seconds: float) -> None:
+        """Delay answers to paths that contain this (percent-encoded); 0 ends it."""
+        self.mesh.call(lambda: self._agent.faults.slow(path_part, seconds))
+
+    def answer_with(
+        self,
+        status: int,
+        body: bytes = b"",
+        *,
+        path_part: str = "",
+        times: float = 1,
+        handled: bool = False,
+    ) -> None:
+        """Give this answer instead, `times` times (`math.inf`: always).
+
+        The request is carried out all the same when `handled`.
+        """
+        answer = Answer(status, body, "application/json" if body else None)
+        faults = self._agent.faults
+        self.mesh.call(lambda: faults.answer_with(answer, path_part, times, handled=handled))
+
+    def garble(self, body: bytes, *, path_part: str = "", times: float = 1) -> None:
+        """Replace the body of the next answers by these bytes."""
+        self.mesh.call(lambda: self._agent.faults.garble(body, path_part, times))
+
+    def refuse_files(self, on: bool = True) -> None:
+        """Know nothing of `files` and `file-data` (404), as older agents."""
+        self.mesh.call(lambda: setattr(self._agent.faults, "refuses_files", on))
+
+    def ignore_wait(self, on: bool = True) -> None:
+        """Know no `wait=true` in `files`, as release v2.0.0."""
+        self.mesh.call(lambda: setattr(self._agent.faults, "ignores_wait", on))
+
+    def clear_http_faults(self) -> None:
+        """End all faults of the HTTP surface."""
+        self.mesh.call(self._agent.faults.clear)
+
+    def _set(self, act: Callable[[ChatApi], object]) -> None:
+        self.mesh.call(lambda: act(self._chat))

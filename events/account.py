@@ -1,0 +1,136 @@
+"""The state of an account: policy in force, health, the feed's cursor, and who is paired."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.account_events import (
+    AccountOffline,
+    AccountOnline,
+    ChatAppDeaf,
+    ChatAppHealed,
+    FeedReset,
+    PairingAnnounced,
+    PairingApproved,
+    PairingDenied,
+    PairingExpired,
+    PairingRequested,
+    PairingRevoked,
+    PolicyApplied,
+)
+from events.conversation_events import Owed, Pairing, WatermarkAdvanced
+from events.event import Event, Recorded
+from events.policy import AccountPolicy
+
+_Kept = TypeVar("_Kept")
+
+
+class Request(Struct, frozen=True, gc=False):
+    """A pending pairing request: `version` and `seq` of its PairingRequested."""
+
+    version: int
+    seq: int
+    person: str
+    requested_ms: int
+    expires_ms: int
+
+
+class Approval(Struct, frozen=True, gc=False):
+    """Somebody who was let in. `announced`: the notice of it is durably on its way."""
+
+    version: int
+    seq: int
+    person: str
+    announced: bool = False
+
+
+class Account(Struct, frozen=True):
+    """What is known of an account after `version` events.
+
+    `cursor`: ms of the hub's clock up to which the feed was read (0: never); `owed`: files changed
+    before it that nobody could give us yet; `heard_ms`: when (our clock) the last event was
+    recorded. `requests` and `approvals` are by person.
+    """
+
+    version: int = 0
+    policy: AccountPolicy | None = None
+    digest: bytes = b""
+    mesh: str = ""
+    online: bool = False
+    deaf: bool = False
+    cursor: int = 0
+    owed: tuple[Owed, ...] = ()
+    heard_ms: int = 0
+    requests: dict[str, Request] = {}
+    approvals: dict[str, Approval] = {}
+
+    def pairing(self, person: str, now_ms: int) -> Pairing:
+        """Where `person` stands. An expired request is none."""
+        if person in self.approvals:
+            return "approved"
+        request = self.requests.get(person)
+        return "pending" if request and request.expires_ms > now_ms else "none"
+
+
+def fold(recorded: Iterable[Recorded], state: Account | None = None) -> Account:
+    """The state after all of `recorded`, from `state` or from nothing."""
+    state = state or Account()
+    for one in recorded:
+        state = evolve(state, one)
+    return state
+
+
+def evolve(state: Account, recorded: Recorded) -> Account:
+    """The state after one more event of this stream."""
+    change = _EVOLVE.get(type(recorded.event))
+    changes = change(state, recorded, recorded.event) if change else {}
+    heard_ms = recorded.time // 1_000_000
+    return replace(state, version=recorded.version, heard_ms=heard_ms, **changes)
+
+
+def _requested(state: Account, one: Recorded, event: PairingRequested) -> dict[str, Any]:
+    request = Request(one.version, one.seq, event.person, one.time // 1_000_000, event.expires_ms)
+    return {"requests": {**state.requests, event.person: request}}
+
+
+def _approved(state: Account, one: Recorded, event: PairingApproved) -> dict[str, Any]:
+    approval = Approval(one.version, one.seq, event.person)
+    return {
+        "requests": _without(state.requests, event.person),
+        "approvals": {**state.approvals, event.person: approval},
+    }
+
+
+def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str, Any]:
+    approval = state.approvals.get(event.person)
+    if approval is None:
+        return {}
+    announced = replace(approval, announced=True)
+    return {"approvals": {**state.approvals, event.person: announced}}
+
+
+def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
+    return {name: one for name, one in kept.items() if name != person}
+
+
+_EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] = {
+    PolicyApplied: lambda _, __, event: {
+        "policy": event.policy,
+        "digest": event.digest,
+        "mesh": event.mesh,
+    },
+    AccountOnline: lambda _, __, ___: {"online": True},
+    AccountOffline: lambda _, __, ___: {"online": False},
+    ChatAppDeaf: lambda _, __, ___: {"deaf": True},
+    ChatAppHealed: lambda _, __, ___: {"deaf": False},
+    FeedReset: lambda _, __, event: {"cursor": event.after, "owed": ()},
+    WatermarkAdvanced: lambda _, __, event: {"cursor": event.position, "owed": event.owed},
+    PairingRequested: _requested,
+    PairingApproved: _approved,
+    PairingAnnounced: _announced,
+    PairingDenied: lambda state, _, event: {"requests": _without(state.requests, event.person)},
+    PairingExpired: lambda state, _, event: {"requests": _without(state.requests, event.person)},
+    PairingRevoked: lambda state, _, event: {"approvals": _without(state.approvals, event.person)},
+}

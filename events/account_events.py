@@ -1,0 +1,101 @@
+"""Events of the streams `account/<id>`: policy in force, health, the feed's cursor, pairing.
+
+Fields named `request` hold the version, in this stream, of the `PairingRequested` they answer.
+"""
+
+from events.event import Event
+from events.policy import AccountPolicy
+
+
+class PolicyApplied(Event, frozen=True):
+    """From here on this policy is in force. Whole, so that decisions can be re-run; no secrets."""
+
+    digest: bytes
+    policy: AccountPolicy
+    mesh: str
+
+
+class AccountOnline(Event, frozen=True):
+    """The agent answered as `username` on a connected mesh."""
+
+    username: str
+
+
+class AccountOffline(Event, frozen=True):
+    """The agent stopped answering, or lost the mesh. `error`: the kind of failure, no free text."""
+
+    error: str
+
+
+class ChatAppDeaf(Event, frozen=True):
+    """The files hold `missing` messages that the Chat app does not show (ZTM behaviour: it can
+    stop seeing new messages for good, silently)."""
+
+    missing: int
+
+
+class ChatAppHealed(Event, frozen=True):
+    """The Chat app shows what the files hold again. `restarted`: by our restarting it."""
+
+    restarted: bool
+
+
+class FeedReset(Event, frozen=True):
+    """The hub's clock is behind our cursor: another hub. Everything is read again from its
+    start.
+    """
+
+    before: int
+    after: int
+
+
+class FeedBroken(Event, frozen=True):
+    """The Chat API showed `missing` messages that the file feed had not: the whole list was
+    read.
+    """
+
+    missing: int
+
+
+class PairingRequested(Event, frozen=True):
+    """A stranger was given a code. Its text is this event's body; `code` is the salted digest."""
+
+    person: str
+    code: bytes
+    expires_ms: int
+
+
+class PairingApproved(Event, frozen=True):
+    """The operator let `person` in. `by` says by which way (`socket`, …)."""
+
+    request: int
+    person: str
+    by: str
+
+
+class PairingDenied(Event, frozen=True):
+    """The operator refused the request."""
+
+    request: int
+    person: str
+    by: str
+
+
+class PairingExpired(Event, frozen=True):
+    """Nobody answered the request in time."""
+
+    request: int
+    person: str
+
+
+class PairingRevoked(Event, frozen=True):
+    """The operator withdrew an approval."""
+
+    person: str
+    by: str
+
+
+class PairingAnnounced(Event, frozen=True):
+    """The notice of approval is durably queued in the person's conversation."""
+
+    person: str

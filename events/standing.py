@@ -1,0 +1,58 @@
+"""What an account knows at a moment, and hands to a conversation to decide by."""
+
+import msgspec
+
+from events.conversation_events import Considered, Membership, Pairing
+from events.policy import RULES_VERSION, AccountPolicy
+
+
+class GroupFacts(msgspec.Struct, frozen=True):
+    """A group as its creator published it. `members` is `None` while its file has no source."""
+
+    name: str = ""
+    members: frozenset[str] | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The account's knowledge that decisions are made by.
+
+    `digest` names `policy`; `account_version` says how much of the account's stream it includes;
+    `pairing` is the peer's (conversations with groups ignore it); `ambiguous` holds known users
+    whose name folds like another known user's.
+    """
+
+    account: str
+    log_id: str
+    agent: str
+    policy: AccountPolicy
+    digest: bytes
+    account_version: int
+    pairing: Pairing = "none"
+    group: GroupFacts | None = None
+    ambiguous: frozenset[str] = frozenset()
+
+    def membership(self, sender: str) -> Membership:
+        """Whether `sender` belongs to the group; `direct` when this is no group."""
+        if self.group is None:
+            return "direct"
+        if self.group.members is None:
+            return "unknown"
+        return "member" if sender in self.group.members else "not-member"
+
+    def considered(self, sender: str, now_ms: int) -> Considered:
+        """What a decision on a message of `sender` looks at, to be recorded with it."""
+        return Considered(
+            now_ms=now_ms,
+            policy=self.digest,
+            rules=RULES_VERSION,
+            own=self.policy.username,
+            account_version=self.account_version,
+            pairing=self.pairing,
+            membership=self.membership(sender),
+            group_name=self.group.name if self.group else "",
+            ambiguous=sender in self.ambiguous,
+        )
+
+    def person(self, name: str) -> str:
+        """The name under which the words of `name` are encrypted: each account has its own key."""
+        return f"{self.account}/{name}"

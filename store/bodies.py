@@ -1,0 +1,50 @@
+"""People's words on disk: encrypted under the key of the person they belong to.
+
+A value is the key's id (8 bytes), a random nonce (12), and AES-256-GCM of salt and text. What is
+authenticated beside them is the log, the sequence and the slot, so no body can take another's
+place.
+"""
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from events.event import SALT_BYTES, Body
+from store.errors import LogDamaged
+
+KEY_ID_BYTES = 8
+"""Length of the id by which a body names its key, bytes."""
+
+NONCE_BYTES = 12
+"""Length of the nonce, bytes."""
+
+
+def seal(
+    body: Body, *, cipher: AESGCM, key_id: bytes, nonce: bytes, log_id: str, seq: int, slot: int
+) -> bytes:
+    """The bytes to store for `body`. A nonce must never serve one key twice."""
+    plain = body.salt + body.text.encode("utf-8", "surrogatepass")
+    return key_id + nonce + cipher.encrypt(nonce, plain, _bound_to(log_id, seq, slot))
+
+
+def key_id_of(sealed: bytes) -> bytes:
+    """Which key opens it."""
+    return sealed[:KEY_ID_BYTES]
+
+
+def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> str:
+    """The words. Raises `LogDamaged` when a bit of them, or their place, is not what was sealed."""
+    nonce = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES]
+    secret = sealed[KEY_ID_BYTES + NONCE_BYTES :]
+    try:
+        plain = cipher.decrypt(nonce, secret, _bound_to(log_id, seq, slot))
+    except (InvalidTag, ValueError) as error:
+        raise LogDamaged(
+            "a body is not what was written",
+            where=f"event {seq}, body {slot}",
+            cure="restore the log from a backup",
+        ) from error
+    return plain[SALT_BYTES:].decode("utf-8", "surrogatepass")
+
+
+def _bound_to(log_id: str, seq: int, slot: int) -> bytes:
+    return f"{log_id} {seq} {slot}".encode()

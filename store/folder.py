@@ -1,0 +1,86 @@
+"""The log's folder: made private, and held by one writer at a time.
+
+The lock is the kernel's (`flock`), so it falls with the process that holds it, however that ends.
+What stands in the file is only for the person who finds it taken.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from store.errors import LogLocked, LogUnusable
+
+LOCK_FILE = "lock"
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder`, 0700, if it isn't there; warn when others may write to it.
+
+    Raises `LogUnusable` when that can't be done.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat().st_mode
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        _log.warning("others may write to the log's folder %s: chmod 0700 it", folder)
+
+
+class FolderLock:
+    """The exclusive right to write the log in `folder`, from creation to `release`.
+
+    Raises `LogLocked`, which says who has it, and `LogUnusable`. `now`: ns since 1970.
+    """
+
+    def __init__(self, folder: Path, *, now: int) -> None:
+        path = folder / LOCK_FILE
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _holder(os.pread(self._fd, 200, 0))
+            os.close(self._fd)
+            raise LogLocked(
+                "another process has the log open",
+                where=str(folder),
+                found=holder,
+                cure="stop it first, or give this one a folder of its own",
+            ) from error
+        note = json.dumps({"pid": os.getpid(), "since": _moment(now)}).encode()
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, note + b"\n", 0)
+
+    def release(self) -> None:
+        """Let others write."""
+        os.close(self._fd)
+
+
+def _holder(note: bytes) -> str:
+    try:
+        fields = json.loads(note)
+        return f"process {fields['pid']}, since {fields['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "a process that has not said its name yet"
+
+
+def _moment(now: int) -> str:
+    return datetime.fromtimestamp(now // 10**9, UTC).isoformat(sep=" ")
+
+
+def _unusable(folder: Path, error: OSError) -> LogUnusable:
+    return LogUnusable(
+        "the log's folder can't be used",
+        where=str(folder),
+        found=error.strerror or str(error),
+        cure="give it to this user, or configure another one",
+    )

@@ -1,0 +1,148 @@
+"""What is asked of the tables within one read transaction.
+
+Batches come back as bytes, to be decoded after it.
+
+Transactions stay short: one that stays open keeps LMDB from using freed pages again, and the file
+grows. So whatever may be long is asked for a portion at a time.
+"""
+
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from store.append import IDENTITY_BYTES
+from store.batch import chain_hash, previous_hash
+from store.errors import LogDamaged
+from store.group import Position, StreamState
+from store.layout import (
+    POSITION,
+    Cursor,
+    Tables,
+    Transaction,
+    decode_position,
+    decode_state,
+    pair,
+    slot,
+    unpair,
+    unword,
+    word,
+)
+
+PORTION_EVENTS = 10_000
+PORTION_BYTES = 8 << 20
+PORTION_BATCHES = 256
+
+
+class Value(NamedTuple):
+    """A batch as it lies in the log, by its key."""
+
+    first: int
+    data: bytes
+
+
+def position(txn: Transaction, tables: Tables) -> Position:
+    """The end of the log."""
+    return decode_position(txn.get(POSITION, db=tables.meta) or b"")
+
+
+def batches_after(txn: Transaction, tables: Tables, after: int) -> list[Value]:
+    """A portion of the batches that hold the events past `after`; none when there are none.
+
+    Each is checked against the hash that its successor, or the end of the log, has of it.
+    """
+    end = position(txn, tables)
+    cursor = txn.cursor(tables.log)
+    if after >= end.seq or not _seek(cursor, word(after + 1)):
+        return []
+    values: list[Value] = []
+    size = 0
+    for key, data in cursor:
+        first = unword(key)
+        if values:
+            _check(values[-1], previous_hash(data))
+            if first - after > PORTION_EVENTS or size > PORTION_BYTES:
+                return values
+        values.append(Value(first, data))
+        size += len(data)
+    _check(values[-1], end.hash)
+    return values
+
+
+def batch_of(txn: Transaction, tables: Tables, seq: int) -> Value | None:
+    """The batch that holds the event `seq`, checked."""
+    if not 0 < seq <= position(txn, tables).seq:
+        return None
+    cursor = txn.cursor(tables.log)
+    return _checked(txn, tables, cursor) if _seek(cursor, word(seq)) else None
+
+
+def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int) -> list[Value]:
+    """A portion of the batches that hold the stream's events past `after`, checked."""
+    if after >= state(txn, tables, stream).version:
+        return []
+    cursor = txn.cursor(tables.index)
+    log = txn.cursor(tables.log)
+    values: list[Value] = []
+    size = 0
+    if not _seek(cursor, pair(stream, after + 1)):
+        return []
+    for key, first in cursor:
+        if unpair(key)[0] != stream or len(values) == PORTION_BATCHES or size > PORTION_BYTES:
+            break
+        if not log.set_key(first):
+            raise LogDamaged("the index names a batch that isn't there", found=str(unword(first)))
+        values.append(_checked(txn, tables, log))
+        size += len(values[-1].data)
+    return values
+
+
+def state(txn: Transaction, tables: Tables, stream: int) -> StreamState:
+    """The state of the stream with this id. Raises `msgspec.MsgspecError` for another one."""
+    return decode_state(txn.get(word(stream), db=tables.streams) or b"")
+
+
+def seen(txn: Transaction, tables: Tables, identity: bytes) -> bytes | None:
+    """Id and version of the event that made a message known."""
+    return txn.get(identity, db=tables.seen) if len(identity) == IDENTITY_BYTES else None
+
+
+def body(txn: Transaction, tables: Tables, seq: int, place: int) -> bytes | None:
+    """The encrypted words of an event."""
+    possible = 0 <= seq < 1 << 64 and 0 <= place < 1 << 8
+    return txn.get(slot(seq, place), db=tables.bodies) if possible else None
+
+
+def portion(
+    txn: Transaction, tables: Tables, name: str, prefix: bytes, start: bytes
+) -> list[tuple[bytes, bytes]]:
+    """A portion of a table's entries from `start` on whose keys begin with `prefix`."""
+    cursor = txn.cursor(getattr(tables, name))
+    if not (cursor.set_range(start) if start else cursor.first()):
+        return []
+    entries = islice(cursor, PORTION_EVENTS)
+    return list(takewhile(lambda entry: entry[0].startswith(prefix), entries))
+
+
+def _seek(cursor: Cursor, key: bytes) -> bool:
+    """Go to the last entry that is not past `key`."""
+    if cursor.set_range(key):
+        return cursor.key() == key or cursor.prev()
+    return cursor.last()
+
+
+def _checked(txn: Transaction, tables: Tables, cursor: Cursor) -> Value:
+    """The batch under the cursor, which then stands on its successor."""
+    key, data = cursor.item()
+    value = Value(unword(key), data)
+    expected = previous_hash(cursor.value()) if cursor.next() else position(txn, tables).hash
+    _check(value, expected)
+    return value
+
+
+def _check(value: Value, expected: bytes) -> None:
+    if chain_hash(value.data) != expected:
+        raise LogDamaged(
+            "the log is not what was written",
+            where=f"the batch of event {value.first}",
+            found="its hash is not the one that was recorded after it",
+            cure="restore the log from a backup",
+        )

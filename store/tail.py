@@ -1,0 +1,63 @@
+"""Does the log's end agree with itself? What is looked at on opening, whatever the log's length."""
+
+import msgspec
+
+from store import batch
+from store.batch import Batch, chain_hash, genesis
+from store.errors import LogDamaged
+from store.group import Position
+from store.layout import (
+    POSITION,
+    Tables,
+    Transaction,
+    decode_position,
+    decode_state,
+    unword,
+    word,
+)
+
+
+def check_tail(txn: Transaction, tables: Tables, log_id: str, where: str) -> Position:
+    """The log's position, which its last batch and the streams in it confirm, or `LogDamaged`."""
+    try:
+        position = decode_position(txn.get(POSITION, db=tables.meta) or b"")
+        cursor = txn.cursor(tables.log)
+        if not cursor.last():
+            _demand(position.seq == 0 and position.hash == genesis(log_id), "events", where)
+            return position
+        key, value = cursor.item()
+        last = batch.decode(value)
+        count = sum(len(run.entries) for run in last.runs)
+        _demand(chain_hash(value) == position.hash, "last batch", f"{where}, event {unword(key)}")
+        _demand(unword(key) == last.first, "last batch's key", where)
+        _demand(last.first + count - 1 == position.seq, "last sequence", where)
+        _check_streams(txn, tables, last, where)
+    except msgspec.MsgspecError as error:
+        raise LogDamaged(
+            "the log's last batch can't be read",
+            where=where,
+            found=str(error),
+            cure="restore the log from a backup",
+        ) from error
+    return position
+
+
+def _check_streams(
+    txn: Transaction, tables: Tables, last: Batch[list[batch.Entry]], where: str
+) -> None:
+    ends = {run.stream: run for run in last.runs}
+    for run in ends.values():
+        state = decode_state(txn.get(word(run.stream), db=tables.streams) or b"")
+        count = len(run.entries)
+        agrees = state.version == run.version + count - 1
+        agrees = agrees and state.last == last.first + run.offset + count - 1
+        _demand(agrees, f"stream {state.name!r}", where)
+
+
+def _demand(agrees: bool, what: str, where: str) -> None:
+    if not agrees:
+        raise LogDamaged(
+            f"the log's {what} and its recorded end disagree",
+            where=where,
+            cure="restore the log from a backup",
+        )

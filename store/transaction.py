@@ -1,0 +1,95 @@
+"""Writing a group's batch and all that is derived from it, in one LMDB transaction.
+
+LMDB answers a key out of order, or one that exists, with False and no error: every answer counts.
+Keys are put in their order, which is what makes wide commits fast.
+"""
+
+from store.errors import LogDamaged
+from store.group import Group, Position, StreamState
+from store.layout import (
+    POSITION,
+    Table,
+    Tables,
+    Transaction,
+    decode_state,
+    encode,
+    name_key,
+    pair,
+    slot,
+    unword,
+    word,
+)
+
+Items = list[tuple[bytes, bytes]]
+SealedBody = tuple[int, int, bytes]
+"""Sequence, slot and encrypted bytes."""
+
+
+class TransactionView:
+    """What the log knows, as a write transaction sees it (`group.Known`).
+
+    `states` are streams that the writer remembers from earlier commits.
+    """
+
+    def __init__(self, txn: Transaction, tables: Tables, states: dict[str, StreamState]) -> None:
+        self._txn = txn
+        self._tables = tables
+        self._states = states
+
+    def stream(self, name: str) -> StreamState | None:
+        """The stream of this name."""
+        return self._states.get(name) or find_stream(self._txn, self._tables, name)
+
+    def knows(self, identity: bytes) -> bool:
+        """Whether a message is known."""
+        return self._txn.get(identity, db=self._tables.seen) is not None
+
+
+def find_stream(txn: Transaction, tables: Tables, name: str) -> StreamState | None:
+    """The stream of this name, by the index of names."""
+    key = txn.get(name_key(name), db=tables.names)
+    if key is None:
+        return None
+    state = decode_state(txn.get(key, db=tables.streams) or b"")
+    if state.name != name or state.id != unword(key):
+        raise LogDamaged("the index of streams' names is damaged", where=name, found=state.name)
+    return state
+
+
+def write_group(
+    txn: Transaction, tables: Tables, group: Group, bodies: list[SealedBody]
+) -> Position:
+    """Put everything that `group` says. Gives the position after it."""
+    data, position = group.seal()
+    first = word(group.first)
+    _put(txn, tables.log, [(first, data)], append=True)
+    _put(txn, tables.index, sorted((pair(s, v), first) for s, v in group.starts.items()))
+    states = sorted(group.streams.values(), key=lambda state: state.id)
+    _put(txn, tables.streams, [(word(s.id), encode(s)) for s in states], overwrite=True)
+    _put(txn, tables.names, sorted((name_key(s.name), word(s.id)) for s in group.created))
+    _put(txn, tables.seen, sorted((i, pair(s, v)) for i, (s, v) in group.seen.items()))
+    _put(txn, tables.bodies, [(slot(seq, at), value) for seq, at, value in bodies], append=True)
+    for key in sorted(group.closed):
+        txn.delete(pair(*key), db=tables.open)
+    _put(txn, tables.open, [(pair(s, v), b"") for s, v in sorted(group.opened)])
+    _put(txn, tables.meta, [(POSITION, encode(position))], overwrite=True)
+    return position
+
+
+def _put(
+    txn: Transaction,
+    table: Table,
+    items: Items,
+    *,
+    overwrite: bool = False,
+    append: bool = False,
+) -> None:
+    if not items:
+        return
+    consumed, added = txn.cursor(table).putmulti(items, overwrite=overwrite, append=append)
+    if (consumed, added) != (len(items), len(items)):
+        raise LogDamaged(
+            "the log holds entries where new ones belong",
+            found=f"{added} of {len(items)} written",
+            cure="restore the log from a backup",
+        )

@@ -1,0 +1,234 @@
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.agents.completion import Completion
+from actors.agents.protocol import (
+    SILENT,
+    AgentBroken,
+    AgentError,
+    AgentRefused,
+    AgentUnavailable,
+    Answer,
+)
+
+URL = "http://127.0.0.1:1/v1/chat/completions"
+
+
+def read(*lines: str, max_reply_bytes: int = 10_000) -> Answer:
+    completion = Completion(URL, max_reply_bytes=max_reply_bytes)
+    for line in lines:
+        completion.feed(line)
+    return completion.answer(model="asked")
+
+
+def chunk(content: object = None, **fields: object) -> str:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": None}
+    return "data: " + json.dumps({"choices": [choice]} | fields)
+
+
+def finish(reason: str) -> str:
+    return "data: " + json.dumps({"choices": [{"delta": {}, "finish_reason": reason}]})
+
+
+def whole(content: object, reason: str | None = "stop", **fields: object) -> str:
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}}
+    return json.dumps({"choices": [choice | {"finish_reason": reason}]} | fields)
+
+
+DONE = "data: [DONE]"
+
+
+def test_the_pieces_of_a_stream_make_the_answer() -> None:
+    answer = read(
+        'data: {"choices": [{"delta": {"role": "assistant"}}], "model": "m-1"}',
+        "",
+        chunk("Hel"),
+        "",
+        chunk("lo."),
+        "",
+        finish("stop"),
+        "",
+        'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}',
+        "",
+        DONE,
+    )
+    assert answer == Answer("Hello.", model="m-1", tokens_in=3, tokens_out=4)
+
+
+def test_a_server_may_answer_in_one_piece_though_asked_to_stream() -> None:
+    body = whole("Hello.", usage={"prompt_tokens": 3, "completion_tokens": 4}, model="m-1")
+    assert read(body) == Answer("Hello.", model="m-1", tokens_in=3, tokens_out=4)
+
+
+def test_one_piece_may_be_written_over_many_lines() -> None:
+    pretty = json.dumps(json.loads(whole("Hello.")), indent=2)
+    assert read("", *pretty.split("\n"), "").text == "Hello."
+
+
+def test_the_oddities_of_streams_are_borne() -> None:
+    answer = read(
+        "\ufeff: a comment, to keep the connection",
+        "event: message",
+        "id: 5",
+        "retry: 100",
+        "unknown: field",
+        "data:",
+        chunk(None),
+        'data:{"choices": [{"delta": {"content": "no space"}}], "usage": null, "error": null}',
+        'data: {"choices": null}',
+        "data: {}",
+        'data: {"choices": [{"delta": null}]}',
+        'data: {"choices": [{}]}',
+        'data: {"choices": [{"index": 1, "delta": {"content": "another choice"}}]}',
+        'data: {"choices": [{"delta": {"content": ", two\\u2028lines", "x": {"y": []}}}]}',
+        'data: {"choices": [{"delta": {"reasoning_content": "hm"}}]}',
+        finish("stop"),
+    )
+    assert answer == Answer("no space, two\u2028lines", model="asked")
+
+
+def test_content_may_come_in_parts() -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hello."}]
+    assert read(chunk(parts), DONE).text == "Hello."
+
+
+def test_a_refusal_in_words_is_an_answer() -> None:
+    body = '{"choices": [{"message": {"content": null, "refusal": "I can\'t."}}]}'
+    assert read(body).text == "I can't."
+
+
+def test_half_a_character_waits_for_the_other_half() -> None:
+    def piece(escaped: str) -> str:
+        return f'data: {{"choices": [{{"delta": {{"content": "{escaped}"}}}}]}}'
+
+    assert read(piece("\\ud83d"), piece("\\ude00"), DONE).text == "\N{GRINNING FACE}"
+    assert read(piece("\\ud83d"), piece("x"), DONE).text == "\ufffdx"
+
+
+@given(
+    st.text().filter(lambda text: text.strip() not in ("", SILENT) and "<" not in text), st.data()
+)
+def test_however_a_text_is_cut_it_comes_out_whole(text: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(text)))
+    answer = read(chunk(text[:cut]), chunk(text[cut:]), DONE)
+    assert answer == read(whole(text)) == Answer(text.strip(), model="asked")
+
+
+@pytest.mark.parametrize("last", [finish("stop"), finish("length"), DONE])
+def test_an_answer_has_ended_when_the_server_says_so(last: str) -> None:
+    assert read(chunk("Hello."), last).text == "Hello."
+
+
+def test_half_an_answer_is_none() -> None:
+    with pytest.raises(AgentUnavailable, match="ended its stream before") as caught:
+        read(chunk("Hel"), "")
+    assert "Hel" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("<think>hm\n</think>\n\nHello.", "Hello."),
+        ("\n<think></think>Hello. <think>x</think>", "Hello. <think>x</think>"),
+        ("Use <think> tags.</think>", "Use <think> tags.</think>"),
+    ],
+)
+def test_leading_thoughts_are_left_out(said: str, text: str) -> None:
+    assert read(whole(said)).text == text
+
+
+def test_the_silent_word_means_silence() -> None:
+    assert read(chunk("<think>no</think> ZTM_"), chunk("SILENT\n"), DONE).silent
+    assert not read(whole("I answer ZTM_SILENT.")).silent
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([whole("")], "answered with no text"),
+        ([whole(None)], "answered with no text"),
+        ([DONE], "answered with no text"),
+        (['{"choices": []}'], "answered with no text"),
+        ([whole("<think>for ever", "length")], "used up its tokens"),
+        ([finish("tool_calls"), DONE], "asked for a tool"),
+    ],
+)
+def test_an_answer_without_text_may_go_better_next_time(lines: list[str], said: str) -> None:
+    with pytest.raises(AgentBroken, match=said) as caught:
+        read(*lines)
+    assert caught.value.transient
+
+
+def test_what_a_content_filter_cut_is_not_passed_on() -> None:
+    with pytest.raises(AgentRefused, match="content filter"):
+        read(chunk("half a"), finish("content_filter"), DONE)
+
+
+@pytest.mark.parametrize(
+    ("body", "transient"),
+    [
+        ("<html>whisper</html>", False),
+        ("whisper", False),
+        ("", False),
+        ('["whisper"]', False),
+        ("[" * 100_000, False),
+        ('{"choices": "whisper"}', False),
+        ('{"choices": [{"message": {"content": 5}}], "x": "whisper"}', False),
+        ('{"choices": [{"message": {"content": "whisper', True),
+        ("data: whisper", False),
+        ('data: {"choices": [{"delta": {"content": "whisper', True),
+    ],
+)
+def test_garbage_is_an_error_that_quotes_nothing(body: str, transient: bool) -> None:
+    with pytest.raises(AgentBroken, match="something else than a chat completion") as caught:
+        read(*body.split("\n"))
+    assert caught.value.transient is transient
+    assert "whisper" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@given(st.lists(st.text() | st.text().map(lambda text: "data:" + text)))
+def test_whatever_a_server_sends_is_an_answer_or_an_agents_error(lines: list[str]) -> None:
+    with suppress(AgentError):
+        assert isinstance(read(*lines), Answer)
+
+
+@pytest.mark.parametrize("prefix", ["data: ", ""])
+@pytest.mark.parametrize(
+    ("error", "permanent", "said"),
+    [
+        ({"message": "whisper", "type": "api_error"}, False, r"\(api_error\)"),
+        ({"message": "whisper", "type": "invalid_request_error"}, True, "invalid_request_error"),
+        ({"message": "whisper", "code": 429}, False, "429 Too Many Requests"),
+        ({"message": "whisper", "code": 400, "type": "api_error"}, True, "400 Bad Request"),
+        ({"message": "whisper", "code": "whisper", "type": ["whisper"]}, False, "answer$"),
+        ("whisper", False, "answer$"),
+    ],
+)
+def test_an_error_may_come_in_place_of_the_answer(
+    prefix: str, error: object, permanent: bool, said: str
+) -> None:
+    with pytest.raises(AgentError, match=said) as caught:
+        read(chunk("half") if prefix else "", prefix + json.dumps({"error": error}))
+    assert isinstance(caught.value, AgentRefused if permanent else AgentUnavailable)
+    assert "whisper" not in str(caught.value)
+
+
+def test_a_reply_is_bounded_in_bytes() -> None:
+    assert read(chunk("é" * 50), DONE, max_reply_bytes=100).text == "é" * 50
+    for lines in ([chunk("é" * 50), chunk("x"), DONE], [whole("x" * 101)]):
+        with pytest.raises(AgentBroken, match="maxReplyBytes") as caught:
+            read(*lines, max_reply_bytes=100)
+        assert not caught.value.transient
+
+
+def test_done_tells_not_to_read_on() -> None:
+    completion = Completion(URL, max_reply_bytes=100)
+    completion.feed(chunk("x"))
+    assert not completion.done
+    completion.feed(DONE)
+    assert completion.done

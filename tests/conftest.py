@@ -1,0 +1,33 @@
+"""What holds for every test: how hypothesis searches, and the seed that repeats a run."""
+
+import os
+import secrets
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Both search at random, so that every run looks at something new, and both print what it takes to
+# look again. Deadlines would measure the machine, which other work may slow down.
+settings.register_profile("dev", deadline=None, print_blob=True)
+settings.register_profile(
+    "ci",
+    deadline=None,
+    print_blob=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+IN_CI = bool(os.environ.get("CI"))
+settings.load_profile("ci" if IN_CI else "dev")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Fix the seed where no example database remembers failures; before hypothesis looks for it."""
+    if IN_CI and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbits(32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how to repeat this run."""
+    profile, seed = settings.get_current_profile_name(), config.option.hypothesis_seed
+    return f"hypothesis: profile {profile}" + (f", --hypothesis-seed={seed}" if seed else "")
