@@ -218,4 +218,8 @@ class ConversationActor(EventSourced[Conversation]):
 
 
 def _goes_with(first: Deliver, message: Any) -> bool:
-    return isinstance(message, Deliver) and message.baseline == first.baseline
+    return (
+        isinstance(message, Deliver)
+        and message.baseline == first.baseline
+        and not (first.alone or message.alone)
+    )

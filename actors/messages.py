@@ -127,12 +127,15 @@ class Forward(msgspec.Struct, frozen=True):
 
 
 class Deliver(msgspec.Struct, frozen=True):
-    """Messages to record and judge by `standing`."""
+    """Messages to record and judge by `standing`. `alone`: not together with others, to find the
+    one that breaks the actor.
+    """
 
     arrivals: tuple[Arrival, ...]
     standing: Standing
     receipt: Receipt
     baseline: bool = False
+    alone: bool = False
 
 
 class SetAside(msgspec.Struct, frozen=True):

@@ -50,7 +50,9 @@ class Strikes:
         state that is loaded.
         """
         match failed:
-            case [*deliveries] if all(isinstance(one, Deliver) for one in deliveries):
+            case Deliver():
+                yield from self._one_by_one(failed)
+            case [*deliveries]:
                 for delivery in deliveries:
                     yield from self._one_by_one(delivery)
             case AgentAnswered(turn, attempt, _):
@@ -64,13 +66,14 @@ class Strikes:
         if not delivery.arrivals or delivery.baseline:
             delivery.receipt.refuse()
             return
+        if delivery.alone:
+            self._arrivals[delivery.arrivals[0].identity] += 1
         receipt = SharedReceipt(delivery.receipt, len(delivery.arrivals))
         for arrival in delivery.arrivals:
-            self._arrivals[arrival.identity] += 1
-            if self._arrivals[arrival.identity] > 2:
+            if self._arrivals[arrival.identity] > 1:
                 yield SetAside((arrival,), receipt)
             else:
-                yield Deliver((arrival,), delivery.standing, receipt)
+                yield Deliver((arrival,), delivery.standing, receipt, alone=True)
 
 
 def carried(messages: Sequence[Any]) -> list[Receipt]:

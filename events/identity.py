@@ -63,9 +63,7 @@ def blank(message: object) -> bool:
     return not _files(message) and not any(map(_visible, text))
 
 
-def identity(  # noqa: PLR0917 - the parts of an identity, outermost first
-    key: bytes, chat: str, sender: str, time_ms: int, content: bytes, place: int
-) -> bytes:
+def identity(key: bytes, chat: str, sender: str, time_ms: int, content: bytes, place: int) -> bytes:
     """The name of a message, 16 bytes: BLAKE2b under the person's `key` (1 to 64 bytes).
 
     `chat` and `sender` are exact names, `time_ms` the sender's clock (ms since 1970), `content` is

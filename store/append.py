@@ -5,14 +5,15 @@ read back is refused before it can do harm, and live state is folded from exactl
 fold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
 from events.event import SALT_BYTES, Body, Draft
-from events.projections import identities
+from events.projections import closes, identities, opens
 from store import batch
 from store.batch import Entry
 from store.errors import InvalidAppend
@@ -24,12 +25,22 @@ _MAX_BODIES = 256
 """A body's slot is one byte of its key."""
 
 
-class Part(msgspec.Struct, frozen=True):
-    """Consecutive events of one stream, and their bytes."""
+class Effects(NamedTuple):
+    """What an event changes in the derived indexes. `place`: of the event in its part, from 0."""
+
+    place: int
+    identities: tuple[bytes, ...]
+    opens: bool
+    closes: tuple[int, ...]
+
+
+class Part(NamedTuple):
+    """Consecutive events of one stream, their bytes, and what they change in the indexes."""
 
     stream: str
     entries: list[Entry]
     encoded: bytes
+    effects: list[Effects]
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -43,77 +54,71 @@ class Append(msgspec.Struct, frozen=True):
     expected: Mapping[str, int]
     identities: tuple[bytes, ...]
     bodies: tuple[tuple[int, int, Body], ...]
+    count: int
     size: int
-
-    @property
-    def count(self) -> int:
-        """How many events."""
-        return sum(len(part.entries) for part in self.parts)
 
 
 def prepare(drafts: Sequence[Draft], expected: Mapping[str, int]) -> Append:
     """Check and encode an append. Raises `InvalidAppend`."""
+    bodies = []
     for place, draft in enumerate(drafts):
-        _check(place, draft)
-    parts = tuple(_part(stream, list(run), expected) for stream, run in groupby(drafts, _stream))
-    bodies = tuple(
-        (place, slot, body)
-        for place, draft in enumerate(drafts)
-        for slot, body in enumerate(draft.bodies)
+        if draft.cause < -place:
+            raise _invalid(draft, f"its cause {draft.cause} lies before its own append")
+        if draft.bodies:
+            _check_bodies(draft)
+            bodies += [(place, slot, body) for slot, body in enumerate(draft.bodies)]
+    parts = tuple(
+        _part(stream, list(run), expected) for stream, run in groupby(drafts, attrgetter("stream"))
     )
     return Append(
         parts=parts,
         expected=dict(expected),
         identities=tuple(_identities(parts)),
-        bodies=bodies,
+        bodies=tuple(bodies),
+        count=len(drafts),
         size=sum(len(part.encoded) for part in parts) + sum(len(body.text) for *_, body in bodies),
     )
 
 
-_stream = attrgetter("stream")
+def _invalid(draft: Draft, found: str) -> InvalidAppend:
+    return InvalidAppend(
+        "an event can't be recorded",
+        where=f"{type(draft.event).__name__} for {draft.stream!a}",
+        found=found,
+    )
 
 
-def _check(place: int, draft: Draft) -> None:
-    where = f"{type(draft.event).__name__} for {draft.stream!r}"
-    if draft.cause < -place:
-        raise InvalidAppend(
-            "a cause that counts back stays within its append", where=where, found=str(draft.cause)
-        )
-    if len(draft.bodies) > _MAX_BODIES or any(len(b.salt) != SALT_BYTES for b in draft.bodies):
-        raise InvalidAppend(
-            f"an event has up to {_MAX_BODIES} bodies with salts of {SALT_BYTES} bytes", where=where
-        )
-
-
-def _check_stream(stream: str, expected: Mapping[str, int]) -> None:
-    try:
-        stream.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidAppend("a stream's name is valid text", where=ascii(stream)) from error
-    if not stream or stream not in expected:
-        raise InvalidAppend(
-            "an append names each of its streams, and the version it expects of it",
-            where=repr(stream),
-        )
+def _check_bodies(draft: Draft) -> None:
+    if len(draft.bodies) > _MAX_BODIES:
+        raise _invalid(draft, f"it has {len(draft.bodies)} bodies of {_MAX_BODIES} that it may")
+    for body in draft.bodies:
+        if len(body.salt) != SALT_BYTES:
+            raise _invalid(draft, f"a body's salt has {len(body.salt)} bytes, not {SALT_BYTES}")
 
 
 def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> Part:
-    _check_stream(stream, expected)
+    if not stream or stream not in expected:
+        raise _invalid(drafts[0], "its stream has no name, or no version is expected of it")
     try:
+        stream.encode()  # a name that is no text could be written nowhere
         encoded = batch.encode_entries([(draft.cause, draft.event) for draft in drafts])
         entries = batch.decode_entries(encoded)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        kinds = ", ".join(dict.fromkeys(type(draft.event).__name__ for draft in drafts))
-        raise InvalidAppend(
-            "an event could not be read again if it were written",
-            where=f"{kinds} for {stream!r}",
-            found=str(error),
+        raise _invalid(
+            drafts[0], f"it, or one after it, could not be read again: {error}"
         ) from error
-    return Part(stream, entries, encoded)
+    return Part(stream, entries, encoded, list(_effects(entries)))
+
+
+def _effects(entries: list[Entry]) -> Iterator[Effects]:
+    for place, (_, event) in enumerate(entries):
+        known, begins, ended = identities(event), opens(event), closes(event)
+        if known or begins or ended:
+            yield Effects(place, known, begins, ended)
 
 
 def _identities(parts: tuple[Part, ...]) -> list[bytes]:
-    known = [each for part in parts for _, event in part.entries for each in identities(event)]
+    known = [each for part in parts for effects in part.effects for each in effects.identities]
     for identity in known:
         if len(identity) != IDENTITY_BYTES:
             raise InvalidAppend(

@@ -42,7 +42,8 @@ def check_data_file(path: Path) -> None:
             meta = _newest(file.fileno(), path)
             size = os.fstat(file.fileno()).st_size
             if size >= (meta.last_page + 1) * meta.page_size:
-                return _check_root(file.fileno(), meta, path)
+                _check_root(file.fileno(), meta, path)
+                return
             problems = structure(path)
             if meta == _newest(file.fileno(), path):  # else a daemon wrote during the walk
                 break

@@ -9,20 +9,18 @@ from typing import Protocol
 import msgspec
 
 from events.event import Body, Recorded
-from events.projections import closes, identities, opens
 from store import batch
-from store.append import Append, Part
+from store.append import Append, Effects, Part
 from store.batch import Batch, Run
 from store.event_log import Committed, Conflict, Duplicate, Head, Outcome
 
 
-class StreamState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A stream at its end: its version, and the global sequence of its last event."""
+class StreamState(msgspec.Struct, frozen=True, gc=False):
+    """A stream: its id in the log, and its version (the number of its events)."""
 
     id: int
     name: str
     version: int
-    last: int
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -135,25 +133,23 @@ class Group:
             version=version,
             time=self._time,
         )
-        for each in recorded:
-            self._project(state.id, each)
+        for effects in part.effects:
+            self._project(state.id, version + effects.place, effects)
         self.count += len(recorded)
-        last = recorded[-1]
-        self.streams[part.stream] = StreamState(state.id, part.stream, last.version, last.seq)
+        self.streams[part.stream] = StreamState(state.id, part.stream, recorded[-1].version)
         return recorded
 
     def _create(self, name: str) -> StreamState:
-        state = StreamState(self._before.streams + len(self.created) + 1, name, 0, 0)
+        state = StreamState(self._before.streams + len(self.created) + 1, name, 0)
         self.created.append(state)
         return state
 
-    def _project(self, stream: int, recorded: Recorded) -> None:
-        event, version = recorded.event, recorded.version
-        for identity in identities(event):
+    def _project(self, stream: int, version: int, effects: Effects) -> None:
+        for identity in effects.identities:
             self.seen[identity] = stream, version
-        if opens(event):
+        if effects.opens:
             self.opened.add((stream, version))
-        for ended in closes(event):
+        for ended in effects.closes:
             self._close(stream, ended, version)
 
     def _close(self, stream: int, ended: int, by: int) -> None:

@@ -1,16 +1,20 @@
 """The tables of the log in LMDB, their keys and their values.
 
-| table | key | value | | --- | --- | --- | | `log` | sequence of a batch's first event | the batch
-(see `batch`) | | `streams` | stream's id | `StreamState` | | `names` | SHA-256 of the stream's
-name: names hold anything, LMDB's keys end at 511 bytes | its id | | `index` | stream's id, its
-first version in a batch | sequence of the batch's first event | | `bodies` | sequence, slot (1
-byte) | words, encrypted (see `bodies`) | | `seen` | a message's identity | id and version of the
-event that made it known | | `open` | id and version of an event whose work goes on | nothing | |
-`meta` | `about`, `position` | `About`, `Position` |
+| table | key | value |
+| --- | --- | --- |
+| `log` | sequence of a batch's first event | the batch (see `batch`) |
+| `streams` | stream's id | its name |
+| `names` | SHA-256 of a stream's name | its id |
+| `index` | stream's id, its first version in a batch | the batch's key, its number of events there |
+| `bodies` | sequence, slot (1 byte) | words, encrypted (see `bodies`) |
+| `seen` | a message's identity | stream's id and version of the event that made it known |
+| `open` | stream's id and version of an event whose work goes on | nothing |
+| `meta` | `about`, `position` | `About`, `Position` |
 
-Numbers in keys are big-endian, 8 bytes: LMDB sorts bytes, so batches lie in order and a stream's
-entries together. Only `log` and `bodies` say something of their own; the rest can be derived. A
-value for every commit, not every event, was chosen by measurement (`tests/bench/store_layout.py`).
+Names are hashed since they hold anything, and LMDB's keys end at 511 bytes. Numbers in keys are
+big-endian, 8 bytes: LMDB sorts bytes, so batches lie in order and a stream's entries together. Only
+`log` and `bodies` say something of their own; the rest can be derived. A value for every commit,
+not every event, was chosen by measurement (`tests/bench/store_layout.py`).
 """
 
 import hashlib
@@ -24,7 +28,7 @@ import msgspec
 
 from events.codec import FORMAT
 from store.errors import LogDamaged, LogTooNew
-from store.group import Position, StreamState
+from store.group import Position
 
 if TYPE_CHECKING:
     Transaction = lmdb.Transaction[bytes]
@@ -48,9 +52,11 @@ _KIND = "ztm-chat log"
 
 _word = struct.Struct(">Q")
 _pair = struct.Struct(">QQ")
+_span = struct.Struct(">QI")
 _slot = struct.Struct(">QB")
 word = _word.pack
 pair = _pair.pack
+span = _span.pack
 slot = _slot.pack
 
 
@@ -81,7 +87,6 @@ TABLES = tuple(field.name.encode() for field in fields(Tables))
 """Their names in LMDB."""
 
 encode = msgspec.msgpack.Encoder().encode
-decode_state = msgspec.msgpack.Decoder(StreamState).decode
 decode_position = msgspec.msgpack.Decoder(Position).decode
 _decode_about = msgspec.msgpack.Decoder(About).decode
 _decode_format = msgspec.msgpack.Decoder(dict[str, object]).decode
@@ -97,6 +102,12 @@ def unpair(data: bytes) -> tuple[int, int]:
     """The two numbers in 16 bytes."""
     first, second = _pair.unpack(data)
     return first, second
+
+
+def unspan(data: bytes) -> tuple[int, int]:
+    """A batch's key, and the number of a stream's events in it."""
+    key, count = _span.unpack(data)
+    return key, count
 
 
 def name_key(stream: str) -> bytes:

@@ -13,7 +13,7 @@ from store.errors import LogUnusable
 from store.event_log import Head, LogStats, Outcome, Place
 from store.group import StreamState
 from store.keyring import Keyring
-from store.layout import decode_state, unpair
+from store.layout import unpair
 from store.queries import Value
 from store.transaction import find_stream
 
@@ -86,15 +86,12 @@ class LmdbReader:
                 after = recorded.seq
                 if stop.is_set():
                     return
-            with self._news:
-                self._news.wait_for(lambda: self.head().seq > after, timeout=_POLL_S)
+            self._await_past(after)
 
     def streams(self, prefix: str = "") -> Iterator[str]:
         """See `EventLog`."""
-        for _, value in self._scan("streams"):
-            name = self._decode_state(value).name
-            if name.startswith(prefix):
-                yield name
+        names = (name.decode(errors="replace") for _, name in self._scan("streams"))
+        return (name for name in names if name.startswith(prefix))
 
     def seen(self, identity: bytes) -> Place | None:
         """See `EventLog`."""
@@ -146,6 +143,10 @@ class LmdbReader:
         self._database.close()
         self._keyring.close()
 
+    def _await_past(self, seq: int) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self.head().seq > seq, timeout=_POLL_S)
+
     def _read(self, after: int) -> Iterator[list[Recorded]]:
         while values := self._database.query(queries.batches_after, after):
             for value in values:
@@ -187,14 +188,8 @@ class LmdbReader:
             yield from portion
             start = portion[-1][0] + b"\0"
 
-    def _decode_state(self, value: bytes) -> StreamState:
-        try:
-            return decode_state(value)
-        except msgspec.MsgspecError as error:
-            raise self._database.damaged(error, "the state of a stream") from error
-
     def _name(self, stream: int) -> str:
-        return self._database.query(queries.state, stream).name
+        return self._database.query(queries.stream_name, stream)
 
     def _place(self, value: bytes) -> Place:
         stream, version = unpair(value)

@@ -110,8 +110,7 @@ class MemoryLog:
                 after = recorded.seq
                 if stop.is_set():
                     return
-            with self._changed:
-                self._changed.wait_for(lambda: self._position.seq > after, timeout=0.1)
+            self._await_past(after)
 
     def streams(self, prefix: str = "") -> Iterator[str]:
         """See `EventLog`."""
@@ -172,6 +171,10 @@ class MemoryLog:
     def knows(self, identity: bytes) -> bool:
         """For the admission of appends (`group.Known`)."""
         return identity in self._seen
+
+    def _await_past(self, seq: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._position.seq > seq, timeout=0.1)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -12,17 +12,17 @@ from typing import NamedTuple
 from store.append import IDENTITY_BYTES
 from store.batch import chain_hash, previous_hash
 from store.errors import LogDamaged
-from store.group import Position, StreamState
+from store.group import Position
 from store.layout import (
     POSITION,
     Cursor,
     Tables,
     Transaction,
     decode_position,
-    decode_state,
     pair,
     slot,
     unpair,
+    unspan,
     unword,
     word,
 )
@@ -30,6 +30,7 @@ from store.layout import (
 PORTION_EVENTS = 10_000
 PORTION_BYTES = 8 << 20
 PORTION_BATCHES = 256
+_LAST = (1 << 64) - 1
 
 
 class Value(NamedTuple):
@@ -77,27 +78,39 @@ def batch_of(txn: Transaction, tables: Tables, seq: int) -> Value | None:
 
 def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int) -> list[Value]:
     """A portion of the batches that hold the stream's events past `after`, checked."""
-    if after >= state(txn, tables, stream).version:
-        return []
     cursor = txn.cursor(tables.index)
     log = txn.cursor(tables.log)
     values: list[Value] = []
     size = 0
-    if not _seek(cursor, pair(stream, after + 1)):
+    if after >= stream_version(txn, tables, stream) or not _seek(cursor, pair(stream, after + 1)):
         return []
-    for key, first in cursor:
+    for key, value in cursor:
         if unpair(key)[0] != stream or len(values) == PORTION_BATCHES or size > PORTION_BYTES:
             break
-        if not log.set_key(first):
-            raise LogDamaged("the index names a batch that isn't there", found=str(unword(first)))
+        first, _ = unspan(value)
+        if not log.set_key(word(first)):
+            raise LogDamaged("the index names a batch that isn't there", found=str(first))
         values.append(_checked(txn, tables, log))
         size += len(values[-1].data)
     return values
 
 
-def state(txn: Transaction, tables: Tables, stream: int) -> StreamState:
-    """The state of the stream with this id. Raises `msgspec.MsgspecError` for another one."""
-    return decode_state(txn.get(word(stream), db=tables.streams) or b"")
+def stream_name(txn: Transaction, tables: Tables, stream: int) -> str:
+    """The name of the stream with this id."""
+    name = txn.get(word(stream), db=tables.streams)
+    if name is None:
+        raise LogDamaged("a stream has no name", found=f"stream {stream}")
+    return name.decode(errors="replace")
+
+
+def stream_version(txn: Transaction, tables: Tables, stream: int) -> int:
+    """The number of events of the stream with this id."""
+    cursor = txn.cursor(tables.index)
+    if not _seek(cursor, pair(stream, _LAST)):
+        return 0
+    found, version = unpair(cursor.key())
+    _, count = unspan(cursor.value())
+    return version + count - 1 if found == stream else 0
 
 
 def seen(txn: Transaction, tables: Tables, identity: bytes) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from store import batch
+from store import batch, queries
 from store.batch import Batch, chain_hash, genesis
 from store.errors import LogDamaged
 from store.group import Position
@@ -11,9 +11,7 @@ from store.layout import (
     Tables,
     Transaction,
     decode_position,
-    decode_state,
     unword,
-    word,
 )
 
 
@@ -47,11 +45,9 @@ def _check_streams(
 ) -> None:
     ends = {run.stream: run for run in last.runs}
     for run in ends.values():
-        state = decode_state(txn.get(word(run.stream), db=tables.streams) or b"")
-        count = len(run.entries)
-        agrees = state.version == run.version + count - 1
-        agrees = agrees and state.last == last.first + run.offset + count - 1
-        _demand(agrees, f"stream {state.name!r}", where)
+        version = queries.stream_version(txn, tables, run.stream)
+        name = queries.stream_name(txn, tables, run.stream)
+        _demand(version == run.version + len(run.entries) - 1, f"stream {name!r}", where)
 
 
 def _demand(agrees: bool, what: str, where: str) -> None:

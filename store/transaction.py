@@ -4,6 +4,7 @@ LMDB answers a key out of order, or one that exists, with False and no error: ev
 Keys are put in their order, which is what makes wide commits fast.
 """
 
+from store import queries
 from store.errors import LogDamaged
 from store.group import Group, Position, StreamState
 from store.layout import (
@@ -11,11 +12,11 @@ from store.layout import (
     Table,
     Tables,
     Transaction,
-    decode_state,
     encode,
     name_key,
     pair,
     slot,
+    span,
     unword,
     word,
 )
@@ -50,10 +51,10 @@ def find_stream(txn: Transaction, tables: Tables, name: str) -> StreamState | No
     key = txn.get(name_key(name), db=tables.names)
     if key is None:
         return None
-    state = decode_state(txn.get(key, db=tables.streams) or b"")
-    if state.name != name or state.id != unword(key):
-        raise LogDamaged("the index of streams' names is damaged", where=name, found=state.name)
-    return state
+    stream = unword(key)
+    if (found := queries.stream_name(txn, tables, stream)) != name:
+        raise LogDamaged("the table of streams' names is damaged", where=name, found=found)
+    return StreamState(stream, name, queries.stream_version(txn, tables, stream))
 
 
 def write_group(
@@ -63,9 +64,8 @@ def write_group(
     data, position = group.seal()
     first = word(group.first)
     _put(txn, tables.log, [(first, data)], append=True)
-    _put(txn, tables.index, sorted((pair(s, v), first) for s, v in group.starts.items()))
-    states = sorted(group.streams.values(), key=lambda state: state.id)
-    _put(txn, tables.streams, [(word(s.id), encode(s)) for s in states], overwrite=True)
+    _put(txn, tables.index, _index(group))
+    _put(txn, tables.streams, [(word(s.id), s.name.encode()) for s in group.created], append=True)
     _put(txn, tables.names, sorted((name_key(s.name), word(s.id)) for s in group.created))
     _put(txn, tables.seen, sorted((i, pair(s, v)) for i, (s, v) in group.seen.items()))
     _put(txn, tables.bodies, [(slot(seq, at), value) for seq, at, value in bodies], append=True)
@@ -74,6 +74,14 @@ def write_group(
     _put(txn, tables.open, [(pair(s, v), b"") for s, v in sorted(group.opened)])
     _put(txn, tables.meta, [(POSITION, encode(position))], overwrite=True)
     return position
+
+
+def _index(group: Group) -> Items:
+    starts = group.starts
+    return sorted(
+        (pair(s.id, starts[s.id]), span(group.first, s.version - starts[s.id] + 1))
+        for s in group.streams.values()
+    )
 
 
 def _put(

@@ -131,7 +131,7 @@ class Writer:
                 outcomes = self._commit(group)
             except NoRoom as full:
                 self._stall(str(full), pause)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
                 self._fail(error)
             else:
                 self.stalled = None
@@ -159,5 +159,5 @@ def _tell(listener: Callable[..., None], news: Outcome | str) -> None:
     """A listener's own trouble must not end the writer."""
     try:
         listener(news)
-    except Exception:
+    except Exception:  # noqa: BLE001 - logged with its trace
         _log.exception("a listener of the log failed")

@@ -10,7 +10,6 @@ Path = tuple[str | int, ...]
 
 PLAIN = re.compile(r"[\w/@+*<>-]{1,64}")
 SECRET = re.compile(r"key|token|secret|pass|credential|auth|cookie|headers|argv", re.IGNORECASE)
-CREDENTIALS = re.compile(r":\S*@")
 MOST_CHARS = 60
 MOST_ERRORS = 500
 
@@ -108,6 +107,8 @@ def _describe(value: Node, path: Path) -> str:
 
 
 def _hides(text: str, path: Path) -> bool:
-    """Whether a value may be a secret: by the option's name or its parent's, or by its looks."""
+    """Whether a value may be a secret: by the option's name or its parent's, or by its looks
+    (such as `user:password@host`)."""
     names = [part for part in path if isinstance(part, str)][-2:]
-    return any(SECRET.search(word) for word in (*names, text)) or bool(CREDENTIALS.search(text))
+    after_colon = text.partition(":")[2]
+    return "@" in after_colon or any(SECRET.search(word) for word in (*names, text))

@@ -111,32 +111,33 @@ class Sender:
                         return InOurFiles(found, reconciled=posts == 0, posts=posts)
                 await self._quiescence.begin()
                 try:
+                    await self._post(conversation, {"text": text, "id": wire_id})
                     posts += 1
                     doubtful = True
-                    await self._post(conversation, {"text": text, "id": wire_id})
                     found = await self._confirmed(conversation, wire_id, queued_ms)
                 finally:
                     await self._quiescence.end()
                 if found is not None:
                     return InOurFiles(found, reconciled=False, posts=posts)
-            except (NotFound, Refused, DangerousName, Unsent) as error:
-                raise NeverSendable(type(error).__name__) from error
-            except (NotConnected, AgentUnreachable) as error:
-                # Nothing of it was carried out; what an earlier post did is still in doubt.
-                doubtful = posts > 1
-                posts -= 1
-                log.info("%s waits: %s", wire_id, error)
-                await asyncio.sleep(back_off.failed())
             except ZtmError as error:
-                log.info("%s is in doubt: %s", wire_id, error)
+                log.info("%s waits, or is in doubt: %s", wire_id, error)
                 await asyncio.sleep(back_off.failed())
 
     async def _post(self, conversation: Conversation, body: dict[str, str]) -> None:
-        match conversation:
-            case Peer(_, name):
-                await self._client.send_to_peer(name, body)
-            case Group(_, creator, group):
-                await self._client.send_to_group(creator, group, body)
+        """Post once. Raises `NeverSendable`, and `ZtmError` only when it certainly was not carried
+        out: whatever else happens leaves it in doubt, to be read back."""
+        try:
+            match conversation:
+                case Peer(_, name):
+                    await self._client.send_to_peer(name, body)
+                case Group(_, creator, group):
+                    await self._client.send_to_group(creator, group, body)
+        except (NotFound, Refused, DangerousName, Unsent) as error:
+            raise NeverSendable(type(error).__name__) from error
+        except (NotConnected, AgentUnreachable):
+            raise
+        except ZtmError as error:
+            log.info("it is not known whether %s was taken: %s", body["id"], error)
 
     async def _confirmed(
         self, conversation: Conversation, wire_id: str, queued_ms: int
@@ -179,7 +180,10 @@ class Sender:
             found = (await self._ids(newest, None)).get(wire_id)
             if found is not None:
                 return found
-        listing = await self._client.files()
+        try:
+            listing = await self._client.files()
+        except NotFound:
+            return await self._look_in_chat(conversation, wire_id, queued_ms)
         for path, info in listing.files.items():
             if self._is_ours(path, conversation) and info.time >= queued_ms - CLOCK_SLACK_MS:
                 found = (await self._ids(path, info.hash)).get(wire_id)
@@ -187,6 +191,27 @@ class Sender:
                     self._newest[conversation] = path
                     return found
         return None
+
+    async def _look_in_chat(
+        self, conversation: Conversation, wire_id: str, queued_ms: int
+    ) -> int | None:
+        """As `_look`, where an older agent gives no files."""
+        since = queued_ms - CLOCK_SLACK_MS
+        match conversation:
+            case Peer(_, name):
+                found = await self._client.peer_messages(name, since=since)
+            case Group(_, creator, group):
+                found = await self._client.group_messages(creator, group, since=since)
+        return next(
+            (
+                one.time
+                for one in found.items
+                if one.sender == self._own
+                and isinstance(one.message, dict)
+                and one.message.get("id") == wire_id
+            ),
+            None,
+        )
 
     def _is_ours(self, path: str, conversation: Conversation) -> bool:
         file = parse(path)

@@ -15,7 +15,7 @@ class Timing(msgspec.Struct, frozen=True):
     been published. `second_look_s`: when another client of the same user could have overwritten it.
     """
 
-    idle_pause_s: float = 0.2
+    idle_pause_s: float = 0.01
     chat_poll_s: float = 1.0
     overlap_ms: int = 10_000
     whole_list_s: float = 600.0

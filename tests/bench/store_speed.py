@@ -2,9 +2,10 @@
 
     python tests/bench/store_speed.py [events] [rounds] [folder]
 
-The best of the rounds counts. `append N` waits for each commit of N events, of which every fourth
-has a body of 60 characters; `flood` never waits, so commits are as large as the writer makes them;
-`64 actors` have one append of four events in flight each. The rest reads a log that was written 100
+The best of the rounds counts. `append N` waits for each commit of N events: the seven of
+a message and its answer, over and over, three of them with a body of 60 characters. `flood` never
+waits, so commits are as large as the writer makes them; `64 actors` have one append of seven events
+in flight each. The rest reads a log that was written 100
 events at a time: `decode` throws away what it reads, `fold` counts events and keeps the last
 version of each stream by a table of handlers, `evolve` is the real fold of conversations, and
 `streams` reads each conversation by itself.
@@ -20,10 +21,13 @@ from pathlib import Path
 from random import Random
 
 from events.conversation_events import (
+    AgentReplied,
     Considered,
     Dispatched,
+    MessageQueued,
     MessageSeen,
     PolicyDecided,
+    ReplySent,
     WatermarkAdvanced,
 )
 from events.event import Body, Draft, Event, Recorded
@@ -31,7 +35,18 @@ from events.policy import ToolGrant
 from store.event_log import Outcome
 from store.lmdb_log import LmdbLog
 
+LIFE = 7
 STREAMS = 2_000
+PERSONS = 50
+HANDLED = (
+    MessageSeen,
+    PolicyDecided,
+    Dispatched,
+    AgentReplied,
+    MessageQueued,
+    ReplySent,
+    WatermarkAdvanced,
+)
 TEXT = "What a person may write in a chat, some sixty characters long."
 
 
@@ -41,24 +56,38 @@ def messages(seed: int = 1) -> Iterator[tuple[int, list[Draft]]]:
     versions = [0] * STREAMS
     while True:
         number = chance.randrange(STREAMS)
-        version, versions[number] = versions[number], versions[number] + 4
+        version, versions[number] = versions[number], versions[number] + LIFE
         yield version, message(chance, f"account/main/peer/user{number}", version)
 
 
 def message(chance: Random, stream: str, version: int) -> list[Draft]:
-    """The four events of a message, up to its dispatch."""
+    """The events of a message from its arrival to the answer's."""
     now = 1_790_000_000_000 + version
-    body = Body(stream, TEXT, chance.randbytes(16))
+    person = f"person{chance.randrange(PERSONS)}"
+    words, answer, wire = (Body(person, TEXT, chance.randbytes(16)) for _ in range(3))
     considered = Considered(now, chance.randbytes(16), 1, "my-bot", 12)
-    seen = MessageSeen(chance.randbytes(16), "alice", now, body.digest, len(TEXT), "feed")
     decided = PolicyDecided(
         version + 1, "process", "whitelisted", "allow-from", False, ToolGrant(), considered
     )
-    dispatched = Dispatched((version + 1,), "alice", "echo", ToolGrant())
+    size = len(TEXT)
+    seen = MessageSeen(chance.randbytes(16), person, now, words.digest, size, "feed")
     return [
-        Draft(stream, seen, bodies=(body,)),
+        Draft(stream, seen, bodies=(words,)),
         Draft(stream, decided, cause=-1),
-        Draft(stream, dispatched, cause=-1),
+        Draft(stream, Dispatched((version + 1,), person, "echo", ToolGrant()), cause=-1),
+        Draft(
+            stream,
+            AgentReplied(version + 3, 1, answer.digest, size, silent=False, elapsed_ms=900),
+            cause=-1,
+            bodies=(answer,),
+        ),
+        Draft(
+            stream,
+            MessageQueued("reply", wire.digest, size, version + 3),
+            cause=-1,
+            bodies=(wire,),
+        ),
+        Draft(stream, ReplySent(version + 5, now, reconciled=False, posts=1), cause=-1),
         Draft(stream, WatermarkAdvanced(now), cause=-1),
     ]
 
@@ -67,15 +96,15 @@ Work = tuple[list[Draft], dict[str, int]]
 
 
 def commits(size: int, count: int) -> list[Work]:
-    """`count` events in appends of `size` (or 4, if that is more), with the versions they expect."""
+    """About `count` events in appends of about `size`, with the versions that they expect."""
     supply = messages()
     work = []
     for _ in range(0, count, size):
         drafts: list[Draft] = []
         expected: dict[str, int] = {}
-        for version, four in islice(supply, max(1, size // 4)):
-            drafts += four
-            expected.setdefault(four[0].stream, version)
+        for version, events in islice(supply, max(1, size // LIFE)):
+            drafts += events
+            expected.setdefault(events[0].stream, version)
         work.append((drafts, expected))
     return work
 
@@ -127,7 +156,7 @@ def folded(log: LmdbLog) -> None:
         state[1] = recorded.version
 
     handlers: dict[type[Event], Callable[[list[int], Recorded], None]] = dict.fromkeys(
-        (MessageSeen, PolicyDecided, Dispatched, WatermarkAdvanced), count
+        HANDLED, count
     )
     for recorded in log.read():
         state = states.get(recorded.stream)
@@ -178,15 +207,15 @@ def main(events: int = 1_000_000, rounds: int = 3, folder: str = ".") -> None:
     """Print the tables."""
     place = Path(folder)
     print("durable appends, events/s")
-    for size, count in {4: 4_000, 20: 10_000, 100: 40_000, 1_000: 80_000}.items():
+    for size, count in {7: 7_000, 21: 14_000, 100: 40_000, 1_000: 80_000}.items():
         speed = write_speed(appended, commits(size, count), place, rounds)
         print(f"  append {size:<9}{speed:>12,.0f}", flush=True)
-    many = commits(4, 80_000)
+    many = commits(7, 70_000)
     print(f"  64 actors       {write_speed(by_actors, many, place, rounds):>12,.0f}", flush=True)
     print(f"  flood           {write_speed(flooded, many, place, rounds):>12,.0f}", flush=True)
     with tempfile.TemporaryDirectory(dir=folder) as room:
         log = LmdbLog.open(Path(room, "log"))
-        flooded(log, commits(100, events))
+        appended(log, commits(100, events))
         stats = log.stats()
         print(f"reading {stats.events:,} events of {stats.used / stats.events:.0f} bytes, events/s")
         for read in (decoded, folded, evolved, stream_by_stream):

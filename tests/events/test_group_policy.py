@@ -184,6 +184,9 @@ def test_a_listed_creator_with_a_double_must_be_listed_exactly() -> None:
 
 def test_a_double_of_a_listed_member_is_not_answered() -> None:
     permission = group("allowlist", "bob")
+    assert (
+        decide_group(ACCOUNT, permission, "Bob", member=True, mentioned=False).action == "process"
+    )
     assert decide(permission, "Bob", ambiguous=True).action == "ignore"
     assert decide(permission, "bob", ambiguous=True).action == "process"
 

@@ -159,7 +159,15 @@ def test_content_is_equal_just_if_text_and_files_are(
 def test_deep_nesting_is_cut_off() -> None:
     assert canonical(nested(900)) == canonical(nested(800))
     assert canonical(nested(60)) != canonical(nested(61))
-    assert len(plain_text(nested(900))) < 200
+    assert plain_text(nested(66)) == "[" * 65 + '"…"' + "]" * 65
+    assert plain_text(nested(65)) == "[" * 65 + '"x"' + "]" * 65
+
+
+def test_deep_objects_are_cut_off_too() -> None:
+    value: object = "x"
+    for _ in range(900):
+        value = {"a": value}
+    assert plain_text(value) == '{"a":' * 65 + '"…"' + "}" * 65
 
 
 def test_what_is_not_json_is_refused() -> None:
@@ -194,6 +202,8 @@ def test_what_is_not_json_is_refused() -> None:
         pytest.param([], "[]", id="a list"),
         pytest.param(5.0, "5", id="a number"),
         pytest.param(1e300, "1e+300", id="a large number"),
+        pytest.param(1e20, "1" + "0" * 20, id="the largest power written out"),
+        pytest.param(1e21, "1e+21", id="the smallest power not written out"),
         pytest.param(True, "true", id="true"),
         pytest.param(None, "null", id="null"),
         pytest.param("a\ud800", "a?", id="a lone surrogate"),
@@ -210,6 +220,8 @@ def test_the_text_that_an_agent_reads(message: object, expected: str) -> None:
         (999, "[file: f, 999 B]"),
         (999.7, "[file: f, 1 kB]"),
         (12_345, "[file: f, 12 kB]"),
+        (999_400, "[file: f, 999 kB]"),
+        (999_500, "[file: f, 1 MB]"),
         (5_000_000, "[file: f, 5 MB]"),
         (2_340_000_000, "[file: f, 2.3 GB]"),
         (-1, "[file: f]"),

@@ -117,6 +117,8 @@ def test_a_message_that_does_not_mention_the_bot(text: str) -> None:
         pytest.param("josé", normalize("NFD", "@José!"), True, id="decomposed in the text"),
         pytest.param(normalize("NFD", "josé"), "@josé", True, id="decomposed in the name"),
         pytest.param("jose", normalize("NFD", "@josé"), False, id="an accent makes another name"),
+        pytest.param("ấ" * 20, normalize("NFD", "@" + "ấ" * 20 + "!"), True, id="all decomposed"),
+        pytest.param("ấ" * 20, normalize("NFD", "@" + "ấ" * 21), False, id="one letter more"),
         pytest.param("小助手", "@小助手 你好", True, id="not ASCII"),
         pytest.param("小助手", "@小助手，你好", True, id="not ASCII, full-width comma"),
         pytest.param("小助手", "@小助手你好", False, id="not ASCII, letters go on"),

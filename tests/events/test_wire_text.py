@@ -176,6 +176,34 @@ def test_a_cut_just_before_the_end_of_a_code_block_opens_no_empty_one() -> None:
         assert not any(re.search(r"```\n+```", part) for part in chunks(text, LIMIT))
 
 
+def test_a_code_block_that_the_text_leaves_open_is_left_open() -> None:
+    assert chunks("```\ncode") == ["```\ncode"]
+    assert chunks("```\n" + "code\n" * 80, LIMIT)[-1].endswith("code")
+
+
+@pytest.mark.parametrize(("info", "kept"), [("x" * 40, "x" * 40), ("x" * 41, "")])
+def test_a_very_long_word_after_the_backticks_is_not_repeated(info: str, kept: str) -> None:
+    second = chunks(f"```{info}\n" + "code\n" * 80, LIMIT)[1]
+    assert second.startswith(f"```{kept}\ncode")
+
+
+def test_an_early_break_does_not_make_a_tiny_part() -> None:
+    parts = chunks(f"Yes.\n\nBut: {words_of(100)}", LIMIT)
+    assert all(len(part) > LIMIT // 3 for part in parts[:-1])
+
+
+def test_a_part_is_filled_as_far_as_the_end_of_a_code_block_allows() -> None:
+    filled = LIMIT - len("\n") - 16
+    assert chunks("x" * filled + " y" * 50, LIMIT)[0] == "x" * filled
+    assert chunks("x" * filled + "\n" + "y " * 50, LIMIT)[0] == "x" * filled
+    assert chunks("x" * (filled - 1) + ". " + "y " * 50, LIMIT)[0] == "x" * (filled - 1) + "."
+    assert chunks("x" * 300, LIMIT)[0] == "x" * filled
+
+
+def test_twenty_parts_are_enough_unless_asked() -> None:
+    assert len(chunks("x" * 100_000)) == 20
+
+
 def test_a_longer_fence_holds_a_shorter_one() -> None:
     code = "\n".join(["```", *("code" for _ in range(50))])
     parts = chunks(f"````md\n{code}\n````", LIMIT)

@@ -14,17 +14,32 @@ from ztm_chat.mesh import Mesh, Timing
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the mesh, stop at SIGTERM or SIGINT."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     stop_signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     with Mesh(options.name, timing=Timing().scaled(options.scale)) as mesh:
-        for user, port in zip_longest(options.users, options.ports[: len(options.users)]):
-            mesh.join(user, port=port or 0)
+        for user, port in zip_longest(options.users, options.ports, fillvalue=0):
+            mesh.join(user, port=port)
         for creator, group, members in options.group:
             mesh.agents[creator].create_group(group, name=group, members=members)
         urls = {user: agent.url for user, agent in mesh.agents.items()}
         print(json.dumps({"mesh": mesh.name, "urls": urls}), flush=True)
         signal.sigwait(stop_signals)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    users = options.users
+    if len(set(users)) < len(users):
+        parser.error(f"--users names somebody twice: {', '.join(users)}")
+    if len(options.ports) > len(users):
+        parser.error(f"--ports has {len(options.ports)} ports for {len(users)} users")
+    if strangers := {creator for creator, _, _ in options.group} - set(users):
+        parser.error(f"--group is created by {', '.join(sorted(strangers))}, not one of --users")
+    if not options.scale > 0:
+        parser.error(f"--scale is {options.scale}; it must be above 0")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

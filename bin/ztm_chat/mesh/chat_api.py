@@ -26,7 +26,7 @@ from ztm_chat.mesh.exchange import (
     json_or_404,
 )
 from ztm_chat.mesh.hub import Endpoint
-from ztm_chat.mesh.membership import DownloadFailed, Membership
+from ztm_chat.mesh.membership import HUB_ADDRESS, DownloadFailed, Membership
 from ztm_chat.mesh.outbox import Outbox
 from ztm_chat.mesh.paths import attachment, group_folder, peer_folder
 from ztm_chat.mesh.timing import Timing
@@ -200,6 +200,6 @@ def _endpoint(endpoint: Endpoint, now_ms: int, timing: Timing) -> dict[str, JSON
         "port": endpoint.port,
         "heartbeat": now_ms - age_ms if endpoint.online else endpoint.last_seen,
         "ping": 1 if endpoint.online else None,
-        "hubs": ["127.0.0.1:8888"],
+        "hubs": [HUB_ADDRESS],
         "agent": {"version": {}, "labels": []},
     }

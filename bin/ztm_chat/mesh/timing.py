@@ -16,8 +16,6 @@ class Timing:
     """What `files?since=` always takes, and the Chat app's delay after a change."""
     write_delay_s: float = 0.005
     """From the 201 of a message until it is in the agent's own files."""
-    race_window_s: float = 0.0002
-    """Between reading a message file and rewriting it: concurrent POSTs lose messages here."""
     hold_back_s: float = 0.5
     """A change this soon after the previous one stays unseen until the next; 0 switches it off."""
     deaf_after_outage_s: float = 15.0

@@ -54,6 +54,8 @@ def test_the_pieces_of_a_stream_make_the_answer() -> None:
         "",
         'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}',
         "",
+        'data: {"choices": [], "usage": null}',
+        "",
         DONE,
     )
     assert answer == Answer("Hello.", model="m-1", tokens_in=3, tokens_out=4)

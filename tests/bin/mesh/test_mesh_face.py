@@ -1,6 +1,7 @@
 """The mesh as other tests and the demo use it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -86,10 +87,19 @@ def test_timing_is_scaled_as_a_whole() -> None:
         Timing().scaled(0)
 
 
+def run_mesh(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "ztm_chat.mesh", "--scale", "0.05", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
 def test_it_runs_as_a_process_of_its_own_until_sigterm() -> None:
-    command = [sys.executable, "-m", "ztm_chat.mesh", "--name", "M", "--users", "a,b"]
-    command += ["--group", "a/team=a,b", "--scale", "0.05"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = ["--name", "M", "--users", "a,b", "--group", "a/team=a,b"]
+    with run_mesh(*command) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         chats = httpx.get(f"{ready['urls']['a']}/api/meshes/M/apps/ztm/chat/api/chats").json()
@@ -97,3 +107,18 @@ def test_it_runs_as_a_process_of_its_own_until_sigterm() -> None:
         assert process.wait(10) == 0
     assert (ready["mesh"], set(ready["urls"])) == ("M", {"a", "b"})
     assert [(chat["creator"], chat["group"]) for chat in chats] == [("a", "team")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--group", "eve/team=a"], "created by eve"),
+        (["--group", "team"], "creator/group=member,member"),
+        (["--ports", "7781,7782"], "2 ports for 1 users"),
+    ],
+)
+def test_a_wrong_command_line_is_explained(arguments: list[str], complaint: str) -> None:
+    with run_mesh("--users", "a", *arguments) as process:
+        _, error = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert complaint in error

@@ -1,0 +1,319 @@
+"""The whole actor system on one thread: real actors and rules, simulated mesh, agent, log and
+time.
+
+Everything that could happen next lies in one list; a seed draws from it. A crash drops the actors,
+what the edges had under way and the appends that were not committed, and keeps the log, the mesh
+and the agent's own memory, as a kill -9 does. The same seed gives the same trace.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pykka
+
+from actors.account import AccountSettings
+from actors.dispatcher import SimulatedDispatcher
+from actors.gateway import GatewayActor
+from actors.messages import (
+    AgentAnswered,
+    AgentErred,
+    CursorReached,
+    Forward,
+    GroupSeen,
+    Offer,
+    Ruling,
+    Sent,
+    Tick,
+    Woken,
+)
+from actors.system import AskTask, SendTask, System
+from events.account import Account, fold
+from events.arrivals import Arrival
+from events.identity import canonical, identity
+from events.policy import AccountPolicy
+from events.standing import GroupFacts
+from events.streams import GATEWAY, Conversation, Group, Peer, account_stream, conversation_stream
+from events.turns import Failure, Reply
+from store.memory_log import MemoryLog
+
+ACCOUNT = "bot"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message that the mesh shows."""
+
+    conversation: Conversation
+    sender: str
+    text: str
+    time_ms: int
+
+
+@dataclass
+class SimulatedReceipt:
+    """What became of an offer."""
+
+    settled: bool = False
+    confirmed: bool = False
+
+    def confirm(self) -> None:
+        if not self.settled:
+            self.settled = self.confirmed = True
+
+    def refuse(self) -> None:
+        self.settled = True
+
+
+@dataclass
+class World:
+    """One simulated daemon and its surroundings. `policy` is the account's."""
+
+    seed: int
+    policy: AccountPolicy
+    fail_asks: float = 0.0
+    lose_posts: float = 0.0
+    now_ms: int = 1_700_000_000_000
+    shown: list[Shown] = field(default_factory=list)
+    posted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    files: dict[tuple[str, str], int] = field(default_factory=dict)
+    asked: Counter[tuple[str, int, int]] = field(default_factory=Counter)
+    known_failures: set[tuple[str, int, int]] = field(default_factory=set)
+    members: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    rulings: list[str | None] = field(default_factory=list)
+    crashes: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._possible: list[Callable[[], None]] = []
+        self.log = MemoryLog(
+            clock_ns=lambda: self.now_ms * 1_000_000,
+            entropy=self.random.randbytes,
+            schedule=self._possible.append,
+        )
+        self._gateway: pykka.ActorRef[Any]
+        self.boot()
+
+    # Life and death
+
+    def boot(self) -> None:
+        """Start the daemon on the log as it is."""
+        self._alive = True
+        self._watching = False
+        self._under_way: set[Any] = set()
+        self.dispatcher = SimulatedDispatcher(self.random.getrandbits(32))
+        system = System(
+            log=self.log,
+            dispatcher=self.dispatcher,
+            effects=Effects(self),
+            now_ms=lambda: self.now_ms,
+            entropy=self.random.randbytes,
+            load=self._load,
+        )
+        settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
+        unfinished = [stream for stream, _ in self.log.open_work()]
+        self._gateway = GatewayActor.start(system, "simulated", [settings], unfinished)
+
+    def crash(self) -> None:
+        """kill -9: an append in flight may have become durable, but nobody was told."""
+        self.crashes += 1
+        pending = [act for act in self._possible if getattr(act, "durable", True)]
+        if pending and self.random.random() < 0.5:
+            self.dispatcher = SimulatedDispatcher(0)
+            self._forget_actors()
+            for act in pending[: self.random.randint(0, len(pending))]:
+                if _is_append(act):
+                    act()
+        self._forget_actors()
+        self._possible.clear()
+        self.boot()
+
+    def _forget_actors(self) -> None:
+        for ref in pykka.ActorRegistry.get_all():
+            pykka.ActorRegistry.unregister(ref)
+            ref.actor_stopped.set()
+
+    def _load(self, stream: str, fold: Callable[[Any], Any], then: Callable[[Any], None]) -> None:
+        self.later(lambda: then(fold(self.log.read_stream(stream))))
+
+    # What happens
+
+    def later(self, act: Callable[[], None]) -> None:
+        """Let `act` happen at some time from now on."""
+        self._possible.append(act)
+
+    def step(self) -> bool:
+        """Let one thing happen. False when nothing can."""
+        choices = len(self._possible) + 1
+        chosen = self.random.randrange(choices)
+        if chosen < len(self._possible):
+            self._possible.pop(chosen)()
+            return True
+        if self.dispatcher.step():
+            return True
+        if self._possible:
+            self._possible.pop(self.random.randrange(len(self._possible)))()
+            return True
+        return False
+
+    def settle(self) -> None:
+        """Let everything happen that can, time passing, until all that is shown is confirmed."""
+        for _ in range(200):
+            while self.step():
+                self.now_ms += 1
+            if not self.offer_everything():
+                return
+            self.now_ms += 40_000
+            self.tell(GATEWAY, Tick())
+        raise AssertionError(f"seed {self.seed}: the system does not come to rest")
+
+    def offer_everything(self) -> bool:
+        """Offer all that the mesh shows, as a whole list does; whether anything came of it."""
+        before = self.log.head().seq
+        for conversation in dict.fromkeys(one.conversation for one in self.shown):
+            self.offer(conversation)
+        while self.step():
+            self.now_ms += 1
+        return self.log.head().seq > before or any(True for _ in self.log.open_work())
+
+    # The mesh
+
+    def say(self, conversation: Conversation, sender: str, text: str, late_ms: int = 0) -> None:
+        """Somebody's message appears in the mesh."""
+        self.now_ms += 1
+        self.shown.append(Shown(conversation, sender, text, self.now_ms - late_ms))
+
+    def offer(self, conversation: Conversation) -> SimulatedReceipt:
+        """Show all messages of a conversation to the account, as reading its files does."""
+        receipt = SimulatedReceipt()
+        messages = [one for one in self.shown if one.conversation == conversation]
+        messages.sort(key=lambda one: (one.time_ms, one.sender))
+        arrivals = tuple(self._arrival(one) for one in messages)
+        if isinstance(conversation, Group):
+            key = (conversation.creator, conversation.group)
+            facts = GroupFacts("Team", self.members.get(key))
+            self.tell(account_stream(ACCOUNT), GroupSeen(*key, facts))
+        if self._watching:
+            self.tell(account_stream(ACCOUNT), Offer(conversation, arrivals, receipt))
+        return receipt
+
+    def identity_of(self, one: Shown) -> bytes:
+        """As the intake computes it."""
+        key = self.log.key(f"{ACCOUNT}/{one.sender}")
+        stream = conversation_stream(one.conversation)
+        return identity(key, stream, one.sender, one.time_ms, canonical(one.text), 0)
+
+    def _arrival(self, one: Shown) -> Arrival:
+        return Arrival(
+            identity=self.identity_of(one),
+            sender=one.sender,
+            sent_ms=one.time_ms,
+            text=one.text,
+            witness="feed",
+            available_ms=self.now_ms,
+            salt=self.random.randbytes(16),
+        )
+
+    def rule(self, kind: Any, person: str) -> None:
+        """The operator rules on a pairing."""
+        self.tell(account_stream(ACCOUNT), Ruling(kind, person, "test", self.rulings.append))
+
+    def tell(self, stream: str, message: Any) -> None:
+        """Tell an actor, as the edges do."""
+        self._gateway.tell(message if stream == GATEWAY else Forward(stream, message))
+
+    def account(self) -> Account:
+        """The account as the log holds it."""
+        return fold(self.log.read_stream(account_stream(ACCOUNT)))
+
+    # The edges' work, in steps that a crash can fall between
+
+    def watch(self) -> None:
+        self._watching = True
+        self.tell(account_stream(ACCOUNT), CursorReached(self.now_ms, ()))
+
+    def ask(self, task: AskTask) -> None:
+        if task in self._under_way:
+            return
+        self._under_way.add(task)
+        key = (task.stream, task.turn, task.attempt)
+
+        def answer() -> None:
+            self.asked[key] += 1
+            if self.random.random() < self.fail_asks:
+                self.known_failures.add(key)
+                failure = Failure("AgentUnavailable", transient=True)
+                self.later(lambda: finish(AgentErred(task.turn, task.attempt, failure)))
+            else:
+                reply = Reply(f"answer to turn {task.turn}")
+                self.later(lambda: finish(AgentAnswered(task.turn, task.attempt, reply)))
+
+        def finish(message: Any) -> None:
+            self._under_way.discard(task)
+            self.tell(task.stream, message)
+
+        self.later(answer)
+
+    def send(self, task: SendTask) -> None:
+        key = (task.stream, task.queued)
+        if key in self._under_way:
+            return
+        self._under_way.add(key)
+        wire = (task.stream, f"{self.log.log_id}-{task.queued}")
+
+        def look(posts: int, *, doubtful: bool) -> None:
+            if doubtful and wire in self.files:
+                self.later(lambda: finish(posts))
+            else:
+                self.later(lambda: post(posts + 1))
+
+        def post(posts: int) -> None:
+            self.posted[wire] += 1
+            if self.random.random() >= self.lose_posts:
+                assert wire not in self.files, f"seed {self.seed}: {wire} was sent twice"
+                self.files[wire] = task.seq
+            self.later(lambda: look(posts, doubtful=True))
+
+        def finish(posts: int) -> None:
+            self._under_way.discard(key)
+            self.tell(task.stream, Sent(task.queued, self.now_ms, posts == 0, posts))
+
+        self.later(lambda: look(0, doubtful=task.doubtful))
+
+    def wake(self, stream: str, at_ms: int) -> None:
+        def ring() -> None:
+            self.now_ms = max(self.now_ms, at_ms)
+            self.tell(stream, Woken())
+
+        self.later(ring)
+
+
+class Effects:
+    """The edges as actors see them, dead once their process is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def ask(self, task: AskTask) -> None:
+        self._world.ask(task)
+
+    def send(self, task: SendTask) -> None:
+        self._world.send(task)
+
+    def watch(self, account: str, state: Account, *, baseline_groups: bool = False) -> None:
+        del account, state, baseline_groups
+        self._world.watch()
+
+    def wake(self, stream: str, at_ms: int) -> None:
+        self._world.wake(stream, at_ms)
+
+
+def _is_append(act: Callable[[], None]) -> bool:
+    return act.__qualname__.startswith("MemoryLog.append")
+
+
+def peers(names: str) -> Iterator[Peer]:
+    """Peers by their names, one letter each."""
+    return (Peer(ACCOUNT, name) for name in names)
