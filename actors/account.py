@@ -36,7 +36,7 @@ from actors.messages import (
 from actors.peer import PeerActor
 from actors.poison import Strikes, carried
 from actors.system import System
-from events.account import Account, evolve
+from events.account import Account, evolve, fold
 from events.account_events import (
     AccountOffline,
     AccountOnline,
@@ -50,7 +50,7 @@ from events.account_events import (
 )
 from events.conversation_events import WatermarkAdvanced
 from events.event import Draft, Event, Recorded
-from events.names import fold
+from events.names import fold as fold_name
 from events.pairing import (
     decide_approval,
     decide_denial,
@@ -90,7 +90,7 @@ class AccountActor(EventSourced[Account]):
         settings: AccountSettings,
         unfinished: Iterable[str],
     ) -> None:
-        super().__init__(system, account_stream(settings.id), parent, Account(), evolve)
+        super().__init__(system, account_stream(settings.id), parent, fold, evolve)
         self.settings = settings
         self.children = Children(self._start_child, system.now_ms)
         self._unfinished = tuple(unfinished)
@@ -319,5 +319,5 @@ class AccountActor(EventSourced[Account]):
 def _folding_alike(names: Iterable[str]) -> frozenset[str]:
     by_fold: dict[str, list[str]] = {}
     for name in names:
-        by_fold.setdefault(fold(name), []).append(name)
+        by_fold.setdefault(fold_name(name), []).append(name)
     return frozenset(name for alike in by_fold.values() if len(alike) > 1 for name in alike)

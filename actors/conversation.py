@@ -38,7 +38,7 @@ from events.arrivals import (
     decide_membership_known,
     decide_set_aside,
 )
-from events.conversation import Conversation, evolve
+from events.conversation import Conversation, evolve, fold
 from events.conversation_events import MessageQueued
 from events.effects import Ask, Effect, RequestCode, Send, Wake, due
 from events.event import Draft, Recorded
@@ -67,7 +67,7 @@ class ConversationActor(EventSourced[Conversation]):
     def __init__(
         self, system: System, parent: "pykka.ActorRef[Any]", address: Address, standing: Standing
     ) -> None:
-        super().__init__(system, conversation_stream(address), parent, Conversation(), evolve)
+        super().__init__(system, conversation_stream(address), parent, fold, evolve)
         self.address = address
         self.standing = standing
         self._parent = parent

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 State = TypeVar("State")
 Evolve = Callable[[State, Recorded], State]
+Fold = Callable[[Iterable[Recorded]], State]
 
 
 class AppendRefused(RuntimeError):
@@ -32,24 +33,25 @@ class AppendRefused(RuntimeError):
 
 
 class EventSourced(ScheduledActor, Generic[State]):
-    """Base of all actors with a stream. `state` is what is durable, `None` until loaded."""
-
-    evolve: Evolve[State]
+    """Base of all actors with a stream. `state` is what is durable; that of no events, until
+    loaded.
+    """
 
     def __init__(
         self,
         system: System,
         stream: str,
         parent: "pykka.ActorRef[Any] | None",
-        initial: State,
+        fold: Fold[State],
         evolve: Evolve[State],
     ) -> None:
         super().__init__(system.dispatcher)
         self.system = system
         self.stream = stream
         self.parent = parent
-        self.state = initial
-        self.evolve = evolve
+        self.state = fold(())
+        self._fold = fold
+        self._evolve = evolve
         self.ready = False
         self.stash: deque[Any] = deque()
         self._handling: Any = None
@@ -72,15 +74,8 @@ class EventSourced(ScheduledActor, Generic[State]):
 
     def on_start(self) -> None:
         """Ask for the state; everything waits until it has come."""
-        initial, evolve, me = self.state, self.evolve, self.actor_ref
-
-        def fold(events: Iterable[Recorded]) -> State:
-            state = initial
-            for one in events:
-                state = evolve(state, one)
-            return state
-
-        self.system.load(self.stream, fold, lambda state: _tell(me, Loaded(state)))
+        me = self.actor_ref
+        self.system.load(self.stream, self._fold, lambda state: _tell(me, Loaded(state)))
 
     def on_receive(self, message: Any) -> None:
         """One step of the cycle."""
@@ -127,7 +122,7 @@ class EventSourced(ScheduledActor, Generic[State]):
             msg = f"{self.stream}: the log refused an append: {outcome}"
             raise AppendRefused(msg)
         for one in outcome.events:
-            self.state = self.evolve(self.state, one)
+            self.state = self._evolve(self.state, one)
         self.ready = True
         after, self._after = self._after, None
         if after:

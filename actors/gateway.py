@@ -29,6 +29,11 @@ def evolve(_: Life, recorded: Recorded) -> Life:
     return Life(recorded.version)
 
 
+def fold(recorded: Iterable[Recorded]) -> Life:
+    """The state after all of `recorded`."""
+    return Life(max((one.version for one in recorded), default=0))
+
+
 class GatewayActor(EventSourced[Life]):
     """The root. `unfinished`: streams with work left open by an earlier process."""
 
@@ -39,7 +44,7 @@ class GatewayActor(EventSourced[Life]):
         accounts: Iterable[AccountSettings],
         unfinished: Iterable[str],
     ) -> None:
-        super().__init__(system, GATEWAY, None, Life(), evolve)
+        super().__init__(system, GATEWAY, None, fold, evolve)
         self._release = release
         self._settings = {one.id: one for one in accounts}
         self._unfinished = tuple(unfinished)

@@ -5,15 +5,16 @@ makes it honest to fold an old log again, or to decide an old message again, yea
 
 Read in this order:
 
-- `event`         an event, its envelope as recorded, its draft before that, and bodies (people's words)
+- `event`         an event, as drafted and as recorded, and bodies (people's words)
 - `streams`       the names of the streams that events live in
 - `gateway`, `account_events`, `conversation_events`   the vocabulary, stream by stream
 - `codec`         events to bytes and back, schema versions and upcasting
+- `names`, `identity`, `wire_text`   names compared, messages told apart, texts made safe
 - `policy`, `direct`, `group`, `mention`, `tools`      who may be answered, and why
 - `account`, `conversation`   state as a fold: `evolve(state, recorded) -> state`
 - `standing`      what an account hands to its conversations to decide by
 - `judgement`     the policies put together: live, and again from the log alone
-- `arrivals`, `turns`, `outbox`, `pairing`   what follows from what happens: `decide_…(moment, …) -> drafts`
+- `arrivals`, `turns`, `outbox`, `pairing`   what follows from what happens: `decide_…(…) -> drafts`
 - `effects`       what a state calls for beyond the log: ask, send, request a code, wake later
 - `projections`   what the log's derived indexes hold of an event
 """

@@ -1,7 +1,8 @@
 """The state of one conversation, peer or group: what its stream folds to.
 
-State holds references (versions in the stream) and never a word of anybody. It is a value: `evolve`
-makes a new one. The same fold serves the live actor, recovery, audit and the tests.
+State holds references (versions in the stream) and never a word of anybody. To everybody outside
+this module it is a value: `evolve` makes a new one, and `fold` builds one in place, by the same
+rules.
 
 A message's way through the state:
 
@@ -72,7 +73,7 @@ class Queued(Struct, frozen=True, gc=False):
     queued_ms: int
 
 
-class Conversation(Struct, frozen=True):
+class Conversation(Struct):
     """What is known of a conversation after `version` events. Times in ms.
 
     `newest_ms` is the highest time of any message seen; `watermark` the one up to which all is
@@ -91,7 +92,7 @@ class Conversation(Struct, frozen=True):
     queue: tuple[Waiting, ...] = ()
     turn: Turn | None = None
     outbox: tuple[Queued, ...] = ()
-    spent: tuple[tuple[str, int], ...] = ()
+    spent: list[tuple[str, int]] = []
     noticed_ms: int = 0
     coded: int = 0
     announced: int = 0
@@ -103,121 +104,115 @@ class Conversation(Struct, frozen=True):
 
 
 SPENT_LIMIT = 256
-"""How many of the last turns are remembered for the budget."""
+"""How many of the last turns are remembered for the budget at least; twice as many at most."""
 
 
 def fold(recorded: Iterable[Recorded], state: Conversation | None = None) -> Conversation:
     """The state after all of `recorded`, from `state` or from nothing."""
-    state = state or Conversation()
+    state = _copy(state) if state else Conversation()
     for one in recorded:
-        state = evolve(state, one)
+        _apply(state, one)
     return state
 
 
 def evolve(state: Conversation, recorded: Recorded) -> Conversation:
-    """The state after one more event of this stream."""
-    change = _EVOLVE.get(type(recorded.event))
-    if change is None:
-        return replace(state, version=recorded.version)
-    return change(state, recorded, recorded.event)
+    """The state after one more event of this stream; `state` stays as it is."""
+    state = _copy(state)
+    _apply(state, recorded)
+    return state
+
+
+def _copy(state: Conversation) -> Conversation:
+    return replace(state, spent=list(state.spent))
+
+
+def _apply(state: Conversation, one: Recorded) -> None:
+    change = _CHANGES.get(type(one.event))
+    if change:
+        change(state, one, one.event)
+    state.version = one.version
 
 
 def _without(messages: tuple[Waiting, ...], *versions: int) -> tuple[Waiting, ...]:
-    return tuple(one for one in messages if one.version not in versions) if messages else ()
+    return tuple([one for one in messages if one.version not in versions]) if messages else ()
 
 
-def _baseline_taken(state: Conversation, one: Recorded, _: BaselineTaken) -> Conversation:
-    return replace(state, version=one.version, baseline=True)
+def _baseline_taken(state: Conversation, _: Recorded, __: BaselineTaken) -> None:
+    state.baseline = True
 
 
-def _message_seen(state: Conversation, one: Recorded, event: MessageSeen) -> Conversation:
-    seen = Waiting(one.version, one.seq, event.sender, event.sent_ms)
-    newest = event.sent_ms if event.sent_ms > state.newest_ms else state.newest_ms
-    return replace(state, version=one.version, newest_ms=newest, waiting=(*state.waiting, seen))
+def _message_seen(state: Conversation, one: Recorded, event: MessageSeen) -> None:
+    state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms),)
+    state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
-def _message_ignored(state: Conversation, one: Recorded, event: MessageIgnored) -> Conversation:
-    newest = max(event.sent_ms, state.newest_ms)
-    return replace(state, version=one.version, newest_ms=newest)
+def _message_ignored(state: Conversation, _: Recorded, event: MessageIgnored) -> None:
+    state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
-def _policy_decided(state: Conversation, one: Recorded, event: PolicyDecided) -> Conversation:
-    waiting = _without(state.waiting, event.message)
-    if event.action == "ignore":
-        return replace(state, version=one.version, waiting=waiting)
-    decided = next(seen for seen in state.waiting if seen.version == event.message)
+def _policy_decided(state: Conversation, _: Recorded, event: PolicyDecided) -> None:
+    decided = next((seen for seen in state.waiting if seen.version == event.message), None)
+    state.waiting = _without(state.waiting, event.message)
+    if decided is None:
+        return
     if event.action == "process":
-        queue = (*state.queue, replace(decided, tools=event.tools))
-        return replace(state, version=one.version, waiting=waiting, queue=queue)
-    uncoded = state.uncoded
-    if event.considered.pairing == "none":
-        uncoded = (*uncoded, decided)
-    return replace(state, version=one.version, waiting=waiting, uncoded=uncoded)
+        state.queue += (replace(decided, tools=event.tools),)
+    elif event.action == "pairing" and event.considered.pairing == "none":
+        state.uncoded += (decided,)
 
 
-def _pairing_withheld(state: Conversation, one: Recorded, event: PairingWithheld) -> Conversation:
-    return replace(state, version=one.version, uncoded=_without(state.uncoded, event.message))
+def _pairing_withheld(state: Conversation, _: Recorded, event: PairingWithheld) -> None:
+    state.uncoded = _without(state.uncoded, event.message)
 
 
-def _dispatched(state: Conversation, one: Recorded, event: Dispatched) -> Conversation:
-    now = one.time // 1_000_000
-    return replace(
-        state,
-        version=one.version,
-        queue=_without(state.queue, *event.messages),
-        turn=Turn(one.version, one.seq, event.messages, event.sender, now),
-        spent=(*state.spent[-SPENT_LIMIT:], (event.sender, now)),
-    )
+def _dispatched(state: Conversation, one: Recorded, event: Dispatched) -> None:
+    now_ms = one.time // 1_000_000
+    state.queue = _without(state.queue, *event.messages)
+    state.turn = Turn(one.version, one.seq, event.messages, event.sender, now_ms)
+    state.spent.append((event.sender, now_ms))
+    if len(state.spent) > 2 * SPENT_LIMIT:
+        del state.spent[:SPENT_LIMIT]
 
 
-def _turn_ended(
-    state: Conversation, one: Recorded, _: AgentReplied | TurnCancelled
-) -> Conversation:
-    return replace(state, version=one.version, turn=None)
+def _turn_ended(state: Conversation, _: Recorded, __: AgentReplied | TurnCancelled) -> None:
+    state.turn = None
 
 
-def _agent_failed(state: Conversation, one: Recorded, event: AgentFailed) -> Conversation:
-    turn = None
+def _agent_failed(state: Conversation, _: Recorded, event: AgentFailed) -> None:
     if state.turn and event.retry_ms:
-        turn = replace(state.turn, attempt=event.attempt + 1, retry_ms=event.retry_ms)
-    return replace(state, version=one.version, turn=turn)
+        state.turn = replace(state.turn, attempt=event.attempt + 1, retry_ms=event.retry_ms)
+    else:
+        state.turn = None
 
 
-def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) -> Conversation:
-    queued = Queued(one.version, one.seq, event.purpose, event.answers, one.time // 1_000_000)
-    outbox = (*state.outbox, queued)
-    if event.purpose == "pairing":
-        uncoded = _without(state.uncoded, event.answers)
-        return replace(state, version=one.version, outbox=outbox, uncoded=uncoded, coded=one.cause)
-    if event.purpose == "approved":
-        return replace(state, version=one.version, outbox=outbox, announced=one.cause)
-    if event.purpose == "notice":
-        return replace(state, version=one.version, outbox=outbox, noticed_ms=queued.queued_ms)
-    return replace(state, version=one.version, outbox=outbox)
+def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) -> None:
+    queued_ms = one.time // 1_000_000
+    state.outbox += (Queued(one.version, one.seq, event.purpose, event.answers, queued_ms),)
+    match event.purpose:
+        case "pairing":
+            state.uncoded = _without(state.uncoded, event.answers)
+            state.coded = one.cause
+        case "approved":
+            state.announced = one.cause
+        case "notice":
+            state.noticed_ms = queued_ms
 
 
-def _left_outbox(
-    state: Conversation, one: Recorded, event: ReplySent | ReplyFailed
-) -> Conversation:
-    outbox = tuple(queued for queued in state.outbox if queued.version != event.queued)
-    return replace(state, version=one.version, outbox=outbox)
+def _left_outbox(state: Conversation, _: Recorded, event: ReplySent | ReplyFailed) -> None:
+    state.outbox = tuple([one for one in state.outbox if one.version != event.queued])
 
 
-def _set_aside(state: Conversation, one: Recorded, event: MessageSetAside) -> Conversation:
-    return replace(
-        state,
-        version=one.version,
-        waiting=_without(state.waiting, event.message),
-        uncoded=_without(state.uncoded, event.message),
-        queue=_without(state.queue, event.message),
-    )
+def _set_aside(state: Conversation, _: Recorded, event: MessageSetAside) -> None:
+    state.waiting = _without(state.waiting, event.message)
+    state.uncoded = _without(state.uncoded, event.message)
+    state.queue = _without(state.queue, event.message)
 
 
-def _advanced(state: Conversation, one: Recorded, event: WatermarkAdvanced) -> Conversation:
-    return replace(state, version=one.version, watermark=event.position)
+def _advanced(state: Conversation, _: Recorded, event: WatermarkAdvanced) -> None:
+    state.watermark = event.position
 
 
-_EVOLVE: dict[type[Event], Callable[[Conversation, Recorded, Any], Conversation]] = {
+_CHANGES: dict[type[Event], Callable[[Conversation, Recorded, Any], None]] = {
     BaselineTaken: _baseline_taken,
     MessageSeen: _message_seen,
     MessageIgnored: _message_ignored,

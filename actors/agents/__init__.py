@@ -10,7 +10,8 @@ In the order to read them:
 
 - `protocol`: the question, the answer, the agent, and the ways an agent fails.
 - `echo`: says back what it was told. Built in, the default.
-- `command`: a program on this machine, asked through its standard input.
+- `command`: a program on this machine, asked through its standard input; `subprocess_turn` is one
+  run of it, and makes certain of its end.
 - `openai`: any server that speaks OpenAI's chat completions. `prompt` makes its messages,
   `completion` reads what comes back, `server_errors` judges what went wrong, `secret` keeps its
   key out of sight.

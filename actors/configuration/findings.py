@@ -102,7 +102,7 @@ def _describe(value: Node, path: Path) -> str:
         case Scalar(kind="null"):
             return "nothing (null)"
         case Scalar(text=text, kind=kind):
-            return f"a {kind} (not shown)" if _hides(text, path) else f"{quoted(text)} ({kind})"
+            return f"{kind} (not shown)" if _hides(text, path) else f"{quoted(text)} ({kind})"
     return "nothing"
 
 

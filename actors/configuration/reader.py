@@ -150,6 +150,9 @@ class Reader:
         return tuple(value for value in read if value is not INVALID)
 
     def _scalar(self, kinds: tuple[Any, ...], hint: Any, node: Scalar, path: Path) -> Any:
+        if all(is_section(kind) for kind in kinds):
+            # Not shown: a key may have been put where its section belongs.
+            return self._wrong(hint, path, found=f"{node.kind} (not shown)")
         if not any(_fits(node, kind) for kind in kinds):
             return self._wrong(hint, path, advice(hint, node))
         try:
@@ -188,8 +191,10 @@ class Reader:
             self._findings.error((*path, about) if known else path, allowed)
             return INVALID
 
-    def _wrong(self, hint: Any, path: Path, advice: str | None = None) -> Any:
-        self._findings.error(path, allowed(hint), hint=advice)
+    def _wrong(
+        self, hint: Any, path: Path, advice: str | None = None, found: str | None = None
+    ) -> Any:
+        self._findings.error(path, allowed(hint), found=found, hint=advice)
         return INVALID
 
     def _missing(self, field: FieldInfo, path: Path) -> None:

@@ -153,7 +153,7 @@ def seconds(least: int, most: int) -> Callable[[object], int]:
 def _duration(written: object) -> int:
     parts = DURATION.fullmatch(written.strip()) if isinstance(written, str) else None
     if not parts or not any(parts.groups()):
-        raise Unfit("write it like 24h, 90m or 1h30m (d, h, m, s), or as a number of seconds")
+        raise Unfit("write it like 24h, 90m or 1h30m, or as a number of seconds")
     days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 

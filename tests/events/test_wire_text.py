@@ -200,6 +200,14 @@ def test_a_part_is_filled_as_far_as_the_end_of_a_code_block_allows() -> None:
     assert chunks("x" * 300, LIMIT)[0] == "x" * filled
 
 
+def test_the_marks_of_a_code_block_count_towards_the_limit() -> None:
+    fence = "`" * 16
+    for length in range(LIMIT, 4 * LIMIT):
+        parts = chunks(f"{fence}{'i' * 40}\n{'x' * length}\n{fence}", LIMIT)
+        assert max(map(len, parts)) <= LIMIT
+        assert sum(part.count("x") for part in parts) == length
+
+
 def test_twenty_parts_are_enough_unless_asked() -> None:
     assert len(chunks("x" * 100_000)) == 20
 

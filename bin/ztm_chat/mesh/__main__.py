@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stop_signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     with Mesh(options.name, timing=Timing().scaled(options.scale)) as mesh:
-        for user, port in zip_longest(options.users, options.ports, fillvalue=0):
-            mesh.join(user, port=port)
+        for user, port in zip_longest(options.users, options.ports):
+            mesh.join(user, port=port or 0)
         for creator, group, members in options.group:
             mesh.agents[creator].create_group(group, name=group, members=members)
         urls = {user: agent.url for user, agent in mesh.agents.items()}

@@ -168,54 +168,6 @@ def test_updated_is_0_for_all_after_a_restart(
     assert (chat["updated"], chat["latest"]["message"]["text"]) == (0, "meanwhile")
 
 
-def test_a_group_without_messages_has_time_0_and_no_latest(
-    alice: MeshAgent, alice_api: Api
-) -> None:
-    alice.create_group("team", name="Team é", members=["alice", "my-bot"])
-    assert alice_api.chats() == [
-        {"creator": "alice", "group": "team", "name": "Team é", "time": 0, "updated": 0}
-    ]
-
-
-def test_a_group_without_a_name_is_left_out_of_chats(alice: MeshAgent, alice_api: Api) -> None:
-    alice.create_group("nameless", members=["alice"])
-    alice.send_to_group("alice", "nameless", "still there")
-    assert alice_api.chats() == []
-    assert alice_api.get(alice_api.chat("groups", "alice", "nameless")).json()["name"] == ""
-
-
-def test_members_read_a_group_and_only_its_creator_changes_it(
-    mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
-) -> None:
-    bot_api.chats()
-    alice.create_group("team", name="Team", members=["alice", "my-bot"])
-    path = bot_api.chat("groups", "alice", "team")
-    assert bot_api.get(path).status_code == 404
-    eventually(lambda: bot_api.get(path).status_code == 200)
-    assert bot_api.get(path).json() == {
-        "creator": "alice",
-        "group": "team",
-        "name": "Team",
-        "members": ["alice", "my-bot"],
-    }
-    assert bot_api.post(path, {"name": "Mine"}).status_code == 403
-
-
-def test_members_talk_in_a_group_and_others_get_404(
-    mesh: Mesh, alice: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
-) -> None:
-    bot_api.chats()
-    alice.create_group("team", name="Team", members=["alice", "my-bot"])
-    messages = bot_api.chat("groups", "alice", "team", "messages")
-    assert bot_api.post(messages, {"text": "too early"}).status_code == 404
-    eventually(lambda: bot_api.post(messages, {"text": "hi"}).status_code == 201)
-    entries = alice.wait_for(bool, group=("alice", "team"))
-    assert [(e.sender, e.text) for e in entries] == [("my-bot", "hi")]
-    outsider = api(mesh.join("eve"))
-    assert outsider.post(messages, {"text": "let me in"}).status_code == 404
-    assert outsider.get(messages).status_code == 404
-
-
 def test_a_file_is_offered_by_its_hash(
     alice_api: Api, bot_api: Api, eventually: Eventually
 ) -> None:

@@ -1,7 +1,6 @@
 """The files beneath the chats, and the feed of their changes."""
 
 import asyncio
-import json
 import threading
 import time
 
@@ -135,21 +134,6 @@ def test_private_chats_are_shown_to_the_two_only(
     assert outsider.file(path).status_code == outsider.data(path).status_code == 404
 
 
-def test_group_files_are_shown_to_members_only_and_a_former_member_loses_sight(
-    mesh: Mesh, alice: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
-) -> None:
-    outsider = api(mesh.join("eve"))
-    alice.create_group("team", name="Team", members=["alice", "my-bot"])
-    alice.send_to_group("alice", "team", "hi")
-    eventually(lambda: len(bot_api.files()) == 2)
-    info = next(path for path in bot_api.files() if path.endswith("/groups/alice/team/info.json"))
-    assert bot_api.data(info).json()["members"] == ["alice", "my-bot"]
-    assert outsider.files() == {}
-    alice.create_group("team", name="Team", members=["alice", "eve"])
-    eventually(lambda: len(outsider.files()) == 2)
-    assert bot_api.files() == {}
-
-
 def test_nobody_publishes_under_anothers_name(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api
 ) -> None:
@@ -159,31 +143,6 @@ def test_nobody_publishes_under_anothers_name(
     eve.send("my-bot", "as myself")
     bot.wait_for(lambda entries: len(entries) == 1, sender="eve")
     assert [path.split("/")[5] for path in bot_api.files()] == ["eve"]
-
-
-def test_the_chat_shows_group_messages_of_anyone_who_publishes_them(
-    mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
-) -> None:
-    eve = mesh.join("eve")
-    alice.create_group("team", name="Team", members=["alice", "my-bot"])
-    eve.forge_to_group("alice", "team", "buy!", readers=["my-bot"])
-    eventually(lambda: bot_api.texts("groups", "alice", "team") == ["buy!"])
-    assert [entry.sender for entry in mesh.group_transcript("alice", "team")] == ["eve"]
-
-
-def test_group_info_is_valid_only_under_the_creators_own_path(
-    mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
-) -> None:
-    eve = mesh.join("eve")
-    info = json.dumps({"name": "Hijacked", "members": ["eve"]}).encode()
-    alice.create_group("team", name="Team", members=["alice", "my-bot"])
-    eve.publish_file(
-        "/apps/ztm/chat/shared/eve/publish/groups/alice/team/info.json", info, readers=["my-bot"]
-    )
-    eventually(lambda: len(bot_api.files()) == 2)
-    group = bot_api.chat("groups", "alice", "team")
-    eventually(lambda: bot_api.get(group).status_code == 200)
-    assert bot_api.get(group).json()["name"] == "Team"
 
 
 def test_a_messages_time_is_its_senders_clock(alice: MeshAgent, bot: MeshAgent) -> None:
@@ -238,7 +197,6 @@ def test_a_second_client_of_the_same_user_overwrites_our_message(
     alice.send("my-bot", "before")
     alice.race_next({"text": "theirs"}, after_s=2 * mesh.timing.publish_tick_s)
     alice.send("my-bot", "ours")
-    bot.wait_for(lambda found: [e.text for e in found] == ["before", "ours"])
     bot.wait_for(lambda found: [e.text for e in found] == ["before", "theirs"])
     texts = [entry.text for entry in mesh.transcript("my-bot", "alice")]
     assert texts == ["before", "ours", "theirs"]
