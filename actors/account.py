@@ -217,8 +217,15 @@ class AccountActor(EventSourced[Account]):
                 pairing = self.state.pairing(name, self.system.now_ms())
                 return replace(standing, pairing=pairing)
             case Group(_, creator, group):
-                facts = self._groups.get((creator, group), GroupFacts())
-                return replace(standing, group=facts)
+                return replace(standing, group=self._group_facts(creator, group))
+
+    def _group_facts(self, creator: str, group: str) -> GroupFacts:
+        facts = self._groups.get((creator, group), GroupFacts())
+        shared = any(
+            by == creator and other != group and fold_name(known.name) == fold_name(facts.name)
+            for (by, other), known in self._groups.items()
+        )
+        return replace(facts, name_shared=shared and bool(facts.name))
 
     def _offer(self, offer: Offer) -> None:
         standing = self._standing(offer.conversation)

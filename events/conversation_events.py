@@ -59,8 +59,8 @@ class Considered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything that a decision looked at beside the message's text.
 
     `policy` is the digest of a `PolicyApplied`; `account_version` is how much of the account's
-    stream was known; `ambiguous`: another known user's name folds to the same. `permission` is the
-    key of the group's entry, empty when none fits.
+    stream was known; `ambiguous`: another known user's name folds to the same; `name_shared`:
+    another group of the same creator has the same display name.
     """
 
     now_ms: int
@@ -72,6 +72,7 @@ class Considered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     membership: Membership = "direct"
     group_name: str = ""
     ambiguous: bool = False
+    name_shared: bool = False
 
 
 class PolicyDecided(Event, frozen=True):

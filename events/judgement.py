@@ -42,7 +42,11 @@ def judge(
         permission = None
     else:
         permission = permission_for(
-            policy, conversation.creator, conversation.group, considered.group_name
+            policy,
+            conversation.creator,
+            conversation.group,
+            considered.group_name,
+            name_shared=considered.name_shared,
         )
         verdict = decide_group(
             policy,
@@ -52,7 +56,9 @@ def judge(
             mentioned=mention,
             ambiguous=considered.ambiguous,
         )
-    tools = grant_tools(permission, sender) if verdict.action == "process" else None
+    tools = None
+    if verdict.action == "process":
+        tools = grant_tools(permission, sender, ambiguous=considered.ambiguous)
     return verdict, tools
 
 

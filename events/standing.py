@@ -7,10 +7,12 @@ from events.policy import RULES_VERSION, AccountPolicy
 
 
 class GroupFacts(msgspec.Struct, frozen=True):
-    """A group as its creator published it. `members` is `None` while its file has no source."""
+    """A group as its creator published it. `members` is `None` while its file has no source;
+    `name_shared`: another group of the same creator has the same name."""
 
     name: str = ""
     members: frozenset[str] | None = None
+    name_shared: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Standing(msgspec.Struct, frozen=True):
             membership=self.membership(sender),
             group_name=self.group.name if self.group else "",
             ambiguous=sender in self.ambiguous,
+            name_shared=self.group.name_shared if self.group else False,
         )
 
     def person(self, name: str) -> str:

@@ -146,7 +146,7 @@ def _cut(text: str, start: int, stop: int) -> tuple[int, int]:
     half = (start + stop) // 2
     for line_end in ("\n\n", "\n"):
         place = text.rfind(line_end, half, stop + 1)
-        if place > start:
+        if place >= 0:
             return place, _skip(_LINE_ENDS, text, place)
     sentences = [found.end() for found in _SENTENCE_END.finditer(text, half, stop + 1)]
     words = (place for place in range(stop, half, -1) if text[place].isspace())

@@ -260,7 +260,7 @@ class ZtmClient:
                 timeout_s=self._timeout_s,
             )
         except HttpError as error:
-            raise failures.of_http(error) from error
+            raise failures.of_http(error, https=self._base.startswith("https:")) from error
         if not 200 <= answer.status < 300:
             raise failures.of_status(answer, f"{method} {self._public(path)}", quote=quote)
         return answer.body

@@ -31,13 +31,17 @@ from actors.ztm.lenient import parse_value
 __all__ = ["of_http", "of_status"]
 
 
-def of_http(error: HttpError) -> ZtmError:
+def of_http(error: HttpError, *, https: bool) -> ZtmError:
     """The agent did not answer, or not readably; the HTTP error says what was asked and why."""
     match error:
         case TlsFailed():
             return AgentUnreachable(f"{error}; check caFile, certFile and keyFile under tls")
         case ConnectionLost():
-            return AgentDisconnected(f"{error}; see whether the ZTM Agent was stopped or crashed")
+            # With TLS 1.3, a server may hang up on our certificate without our seeing its reason.
+            proxy = ", or its proxy demands another client certificate (tls)" if https else ""
+            return AgentDisconnected(
+                f"{error}; see whether the ZTM Agent was stopped or crashed{proxy}"
+            )
         case TimedOut():
             return AgentTimeout(f"{error}; see whether the ZTM Agent hangs, or raise apiTimeout")
         case TooLarge():

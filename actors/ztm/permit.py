@@ -108,11 +108,14 @@ def read_permit(path: Path) -> tuple[Permit, list[str]]:
             f"the permit file {path} cannot be read: {why}; permitFilePath must name a file that"
             " the daemon's user can read"
         ) from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise PermitUnusable(f"the permit file {path} is no regular file")
-        data = file.read(_MAX_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(_MAX_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(data) > _MAX_BYTES:
         raise PermitUnusable(f"the permit file {path} is larger than {_MAX_BYTES} bytes")
     mode = stat.S_IMODE(status.st_mode)

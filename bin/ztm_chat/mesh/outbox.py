@@ -2,12 +2,16 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ztm_chat.mesh import wire
 from ztm_chat.mesh.membership import Membership
 from ztm_chat.mesh.paths import timestamp
 from ztm_chat.mesh.wire import JSON
+
+T = TypeVar("T")
 
 FULL_BYTES = 1024
 """A file of this size is not continued: the next message begins a new one."""
@@ -44,7 +48,7 @@ class Outbox:
 
     def __init__(self, member: Membership) -> None:
         self._member = member
-        self._tasks: set[asyncio.Task[int | None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._folders: dict[str, _Folder] = {}
         self.to_lose = 0
         self.rivals: deque[Rival] = deque()
@@ -52,7 +56,10 @@ class Outbox:
     def send(self, folder: str, message: JSON) -> "asyncio.Task[int | None]":
         """Queue a message; the task ends with its time (ms) when it is in a file, None if lost."""
         lost, self.to_lose = self.to_lose > 0, max(0, self.to_lose - 1)
-        task = asyncio.get_running_loop().create_task(self._write(folder, message, lost=lost))
+        return self._spawn(self._write(folder, message, lost=lost))
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -73,7 +80,7 @@ class Outbox:
         self._member.write(path, wire.encode([*before, entry, *after]))
         last.written_at, last.path, last.before = asyncio.get_running_loop().time(), path, before
         if self.rivals:
-            await self._overwrite(self.rivals.popleft(), path, before)
+            self._spawn(self._overwrite(self.rivals.popleft(), path, before))
         return time
 
     def _newest(self, folder: str, time: int) -> tuple[str, list[JSON]]:

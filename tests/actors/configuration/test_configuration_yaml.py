@@ -179,7 +179,7 @@ def test_a_file_made_to_be_slow_is_refused_quickly(tmp_path: Path, content: str)
     with pytest.raises(ConfigurationInvalid) as caught:
         load(path, {"HOME": "/nowhere"})
 
-    assert monotonic() - start < 10
+    assert monotonic() - start < 20
     assert len(str(caught.value)) < 50_000
 
 

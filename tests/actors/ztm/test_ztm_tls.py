@@ -1,13 +1,17 @@
 """Mutual TLS against a real server that demands a client certificate."""
 
+import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from actors.http import HttpClient
 from actors.ztm.client import ZtmClient
-from actors.ztm.errors import AgentUnreachable, TlsFilesUnusable
+from actors.ztm.errors import AgentUnreachable, TlsFilesUnusable, ZtmError
 from actors.ztm.tls import tls_context
 from tests.actors.loopback import in_loop, json_answer, loopback
 from tests.actors.ztm.certificates import Authority, Issued, demanding
@@ -62,21 +66,62 @@ async def test_over_tls_12_as_well(pki: Pki) -> None:
     assert await ask_for_users(server, context(pki, pki.client)) == ["alice"]
 
 
+@contextmanager
+def explaining(tls: ssl.SSLContext) -> Iterator[str]:
+    """The address of a server that ends each handshake as nginx does: alert first, then patience.
+
+    asyncio's own server hangs up so abruptly that its alert is lost.
+    """
+
+    def refuse_one() -> None:
+        raw, _ = listener.accept()
+        with tls.wrap_socket(raw, server_side=True, do_handshake_on_connect=False) as connection:
+            with suppress(ssl.SSLError):
+                connection.do_handshake()
+            while socket.socket.recv(connection, 65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=refuse_one)
+        server.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        server.join()
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest.mark.parametrize("client", ["none", "of a stranger", "expired"])
+@pytest.mark.parametrize(
+    ("client", "alert"),
+    [
+        ("none", "handshake failure|certificate required"),
+        ("of a stranger", "alert unknown ca"),
+        ("expired", "alert certificate expired"),
+    ],
+)
 @in_loop
 async def test_a_client_certificate_that_the_server_refuses_is_a_clear_error(
-    pki: Pki, client: str, version: ssl.TLSVersion
+    pki: Pki, client: str, alert: str, version: ssl.TLSVersion
 ) -> None:
-    server = demanding(pki.server, clients_of=pki.ours)
-    server.minimum_version = server.maximum_version = version
+    tls = demanding(pki.server, clients_of=pki.ours)
+    tls.minimum_version = tls.maximum_version = version
     shown = {
         "none": None,
         "of a stranger": pki.strange.issue("client"),
         "expired": pki.ours.issue("late", days=-1),
     }[client]
-    with pytest.raises(AgentUnreachable, match=r"TLS failed: .*check caFile, certFile and keyFile"):
-        await ask_for_users(server, context(pki, shown))
+    with explaining(tls) as url:
+        http = HttpClient(tls=context(pki, shown))
+        agent = ZtmClient(http, agent_url=url, mesh="m", timeout_s=10)
+        says = rf"TLS failed: .*({alert}); check caFile, certFile and keyFile"
+        with pytest.raises(AgentUnreachable, match=says):
+            await agent.users()
+        await http.aclose()
+
+
+@in_loop
+async def test_a_server_that_hangs_up_on_our_certificate_is_told_as_a_possibility(pki: Pki) -> None:
+    server = demanding(pki.server, clients_of=pki.ours)
+    with pytest.raises(ZtmError, match="client certificate|TLS failed"):
+        await ask_for_users(server, context(pki, None))
 
 
 @in_loop
