@@ -21,7 +21,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t"}
 _ESCAPES |= {"\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _ESCAPED = re.compile(r'["\\\b\t\n\f\r]')
 _NUMBER_PREFIX = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))")
-_LARGEST_PLAIN = 1e21
+_BEYOND_INTEGERS = 2.0**63
 
 
 def decode(data: bytes) -> JSON:
@@ -95,7 +95,7 @@ def _text(value: JSON) -> str:
 
 def _number(value: float) -> str:
     double = float(value)
-    whole = double.is_integer() and abs(double) < _LARGEST_PLAIN
+    whole = double.is_integer() and abs(double) < _BEYOND_INTEGERS
     return str(int(double)) if whole else repr(double)
 
 

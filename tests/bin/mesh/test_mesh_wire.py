@@ -32,6 +32,11 @@ def test_numbers_are_doubles() -> None:
     assert wire.encode(wire.decode(b"1.0")) == b"1"
 
 
+@pytest.mark.parametrize("number", [str(2**63 - 1), "1e19", "-1e300"])
+def test_a_large_number_is_written_so_that_the_own_parser_reads_it(number: str) -> None:
+    assert wire.decode(wire.encode(wire.decode(number.encode()))) == float(number)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"hello", b"{", b"NaN", b"18446744073709551616", b"1e999", b'"\xff"', b"[" * 5000],
