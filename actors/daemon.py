@@ -92,7 +92,7 @@ class Daemon:
 
     def _start_actors(self) -> None:
         self._dispatcher = PooledDispatcher()
-        self._loader = Loader(self.log)
+        self._loader = Loader(self.log, self.config.store.path)
         self.edge = Edge(
             tell=self.tell,
             open_accounts=self._open_accounts,
@@ -112,7 +112,7 @@ class Daemon:
             effects=self.edge,
             now_ms=now_ms,
             entropy=secrets.token_bytes,
-            load=self._loader.load,
+            states=self._loader,
         )
         unfinished = tuple(stream for stream, _ in self.log.open_work())
         self._gateway: pykka.ActorRef[Any] = GatewayActor.start(

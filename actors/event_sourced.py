@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 State = TypeVar("State")
 Evolve = Callable[[State, Recorded], State]
-Fold = Callable[[Iterable[Recorded]], State]
+Fold = Callable[[Iterable[Recorded], State | None], State]
+
+SNAPSHOT_EVERY = 1_000
+"""After how many events a snapshot of the state is taken: about a millisecond of folding."""
 
 
 class AppendRefused(RuntimeError):
@@ -49,7 +52,8 @@ class EventSourced(ScheduledActor, Generic[State]):
         self.system = system
         self.stream = stream
         self.parent = parent
-        self.state = fold(())
+        self.state = fold((), None)
+        self._kept = 0
         self._fold = fold
         self._evolve = evolve
         self.ready = False
@@ -75,7 +79,9 @@ class EventSourced(ScheduledActor, Generic[State]):
     def on_start(self) -> None:
         """Ask for the state; everything waits until it has come."""
         me = self.actor_ref
-        self.system.load(self.stream, self._fold, lambda state: _tell(me, Loaded(state)))
+        self.system.states.load(
+            self.stream, type(self.state), self._fold, lambda state: _tell(me, Loaded(state))
+        )
 
     def on_receive(self, message: Any) -> None:
         """One step of the cycle."""
@@ -124,10 +130,17 @@ class EventSourced(ScheduledActor, Generic[State]):
         for one in outcome.events:
             self.state = self._evolve(self.state, one)
         self.ready = True
+        self._keep_now_and_then(outcome.events[-1])
         after, self._after = self._after, None
         if after:
             after(outcome.events)
         self.on_applied(outcome.events)
+
+    def _keep_now_and_then(self, last: Recorded) -> None:
+        self._kept = self._kept or last.version
+        if last.version - self._kept >= SNAPSHOT_EVERY:
+            self._kept = last.version
+            self.system.states.keep(last, self.state)
 
     # Failure
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import pykka
 
 from actors.account import AccountActor, AccountSettings
@@ -17,11 +18,10 @@ RESTART_PAUSE_MS = 5_000
 """How long an account that failed rests before it is started again."""
 
 
-class Life:
+class Life(msgspec.Struct, frozen=True):
     """The gateway's state: how many events its stream has."""
 
-    def __init__(self, version: int = 0) -> None:
-        self.version = version
+    version: int = 0
 
 
 def evolve(_: Life, recorded: Recorded) -> Life:
@@ -29,9 +29,9 @@ def evolve(_: Life, recorded: Recorded) -> Life:
     return Life(recorded.version)
 
 
-def fold(recorded: Iterable[Recorded]) -> Life:
-    """The state after all of `recorded`."""
-    return Life(max((one.version for one in recorded), default=0))
+def fold(recorded: Iterable[Recorded], state: Life | None = None) -> Life:
+    """The state after all of `recorded`, from `state` or from nothing."""
+    return Life(max((one.version for one in recorded), default=state.version if state else 0))
 
 
 class GatewayActor(EventSourced[Life]):

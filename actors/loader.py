@@ -1,33 +1,91 @@
-"""Folds streams for actors that begin, on threads of its own, so that no actor waits for a disk."""
+"""Folds streams for actors that begin, on threads of its own, so that no actor waits for a disk.
+
+It begins at the newest snapshot, and takes one when many events came after that.
+"""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import msgspec
+
+from actors.event_sourced import SNAPSHOT_EVERY
+from events import account, account_events, conversation, conversation_events, policy
+from events.event import Recorded
 from store.event_log import EventLog
+from store.snapshots import Snapshots, fingerprint_of
 
 log = logging.getLogger(__name__)
 
+State = TypeVar("State")
+
 
 class Loader:
-    """Reads streams of `log` on `threads` threads."""
+    """Reads streams of `log`, whose folder is `folder`, on `threads` threads."""
 
-    def __init__(self, log: EventLog, threads: int = 2) -> None:
-        self._log = log
+    def __init__(self, log: EventLog, folder: Path, threads: int = 2) -> None:
+        self._snapshots = Snapshots(folder, log, folding_code())
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
 
-    def load(self, stream: str, fold: Callable[[Any], Any], then: Callable[[Any], None]) -> None:
-        """Hand `fold` of the stream's events to `then`, on another thread."""
-        self._pool.submit(self._load, stream, fold, then)
+    def load(
+        self,
+        stream: str,
+        kind: type[State],
+        fold: Callable[[Iterable[Recorded], State | None], State],
+        then: Callable[[State], None],
+    ) -> None:
+        """Hand what `fold` makes of the stream's events, a `kind`, to `then` on another thread."""
+        self._submit(self._load, stream, kind, fold, then)
+
+    def keep(self, last: Recorded, state: Any) -> None:
+        """Take a snapshot of the state that a stream has folded to with `last`, in the
+        background.
+        """
+        self._submit(lambda: self._snapshots.take(last, msgspec.msgpack.encode(state)))
 
     def stop(self) -> None:
         """End the threads; what is not begun is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, stream: str, fold: Callable[[Any], Any], then: Callable[[Any], None]) -> None:
+    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
         try:
-            then(fold(self._log.read_stream(stream)))
+            self._pool.submit(self._guarded, work, *arguments)
+        except RuntimeError:
+            log.debug("the loader has stopped; nothing is loaded any more")
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
         except Exception:
-            # Without its state the actor stays silent, and what it is told waits: nothing is lost.
-            log.exception("could not load %s", stream)
+            # Without its state an actor stays silent, and what it is told waits: nothing is lost.
+            log.exception("the loader failed")
+
+    def _load(
+        self,
+        stream: str,
+        kind: type[State],
+        fold: Callable[[Iterable[Recorded], State | None], State],
+        then: Callable[[State], None],
+    ) -> None:
+        snapshot, version, tail = self._snapshots.resume(stream)
+        last: Recorded | None = None
+
+        def remembered() -> Iterable[Recorded]:
+            nonlocal last
+            for one in tail:
+                last = one
+                yield one
+
+        before = None if snapshot is None else msgspec.msgpack.decode(snapshot, type=kind)
+        state = fold(remembered(), before)
+        if last is not None and last.version - version >= SNAPSHOT_EVERY:
+            self._snapshots.take(last, msgspec.msgpack.encode(state))
+        then(state)
+
+
+def folding_code() -> bytes:
+    """Names the code and the vocabulary that states depend on."""
+    modules = (account, account_events, conversation, conversation_events, policy)
+    return fingerprint_of(*(Path(str(module.__file__)) for module in modules))

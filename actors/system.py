@@ -1,6 +1,6 @@
 """What every actor needs from the world, handed in so that all of it can be replaced in a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,6 +8,7 @@ import msgspec
 
 from actors.dispatcher import Dispatcher
 from events.account import Account
+from events.event import Recorded
 from store.event_log import EventLog
 
 
@@ -55,13 +56,29 @@ class Effects(Protocol):
         """Answered by `Woken` at `at_ms`."""
 
 
+class States(Protocol):
+    """Loads the states of streams, and keeps snapshots of them, without blocking the caller."""
+
+    def load(
+        self,
+        stream: str,
+        kind: type[Any],
+        fold: Callable[[Iterable[Recorded], Any], Any],
+        then: Callable[[Any], None],
+    ) -> None:
+        """Hand the state (a `kind`) that the stream folds to to `then`."""
+
+    def keep(self, last: Recorded, state: Any) -> None:
+        """Take a snapshot of the state that a stream has folded to with `last`."""
+
+
 @dataclass(frozen=True)
 class System:
     """The log, the dispatcher, the edges, and the sources of time and chance.
 
-    `now_ms`: ms since 1970; `entropy(n)`: n random bytes; `load(stream, fold, then)` folds a stream
-    on another thread and hands the state to `then`; `idle_s`: after how many seconds without a
-    message a conversation that is at rest may be stopped.
+    `now_ms`: ms since 1970; `entropy(n)`: n random bytes; `states` loads and keeps what streams
+    fold to; `idle_s`: after how many seconds without a message a conversation that is at rest may
+    be stopped.
     """
 
     log: EventLog
@@ -69,5 +86,5 @@ class System:
     effects: Effects
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
-    load: Callable[[str, Callable[[Any], Any], Callable[[Any], None]], None]
+    states: States
     idle_s: float = 120.0

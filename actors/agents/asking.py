@@ -1,15 +1,15 @@
 """Asking an agent about a turn: the question is made from the log, the answer becomes a message.
 
-At most `turns` agents are asked at a time, in the order in which their turns came.
+At most `turns` questions are with the agents at a time, fairly shared between accounts.
 """
 
-import asyncio
 import logging
 import random
 import time
 from collections.abc import Iterable
 
 from actors.agents.protocol import Agent, AgentError, Answer, Line, Question
+from actors.agents.slots import Slots
 from actors.messages import AgentAnswered, AgentErred
 from actors.system import AskTask
 from events.conversation_events import AgentReplied, Dispatched, MessageSeen, PolicyDecided
@@ -40,11 +40,11 @@ class Asking:
         self._log = log
         self._agents = agents
         self._own = own
-        self._turns = asyncio.Semaphore(turns)
+        self._slots = Slots(turns)
 
     async def ask(self, task: AskTask) -> AgentAnswered | AgentErred:
         """Ask once; what became of it, as a message for the conversation."""
-        async with self._turns:
+        async with self._slots.taken_by(task.account):
             question = question_of(self._log, task, self._own[task.account])
             began = time.monotonic()
             try:

@@ -8,10 +8,11 @@ and the agent's own memory, as a kill -9 does. The same seed gives the same trac
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pykka
 
 from actors.account import AccountSettings
@@ -32,6 +33,7 @@ from actors.messages import (
 from actors.system import AskTask, SendTask, System
 from events.account import Account, fold
 from events.arrivals import Arrival
+from events.event import Recorded
 from events.identity import canonical, identity
 from events.policy import AccountPolicy
 from events.standing import GroupFacts
@@ -84,6 +86,7 @@ class World:
     members: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     rulings: list[str | None] = field(default_factory=list)
     crashes: int = 0
+    snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -110,7 +113,7 @@ class World:
             effects=Effects(self),
             now_ms=lambda: self.now_ms,
             entropy=self.random.randbytes,
-            load=self._load,
+            states=self,
         )
         settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
         unfinished = [stream for stream, _ in self.log.open_work()]
@@ -135,8 +138,27 @@ class World:
             pykka.ActorRegistry.unregister(ref)
             ref.actor_stopped.set()
 
-    def _load(self, stream: str, fold: Callable[[Any], Any], then: Callable[[Any], None]) -> None:
-        self.later(lambda: then(fold(self.log.read_stream(stream))))
+    # The states: snapshots are taken often, kept over crashes, and lost now and then
+
+    def load(
+        self,
+        stream: str,
+        kind: type[Any],
+        fold: Callable[[Iterable[Recorded], Any], Any],
+        then: Callable[[Any], None],
+    ) -> None:
+        def load() -> None:
+            version, snapshot = self.snapshots.get(stream, (0, b""))
+            if version > self.log.version(stream):
+                version = 0
+            before = msgspec.msgpack.decode(snapshot, type=kind) if version else None
+            then(fold(self.log.read_stream(stream, version), before))
+
+        self.later(load)
+
+    def keep(self, last: Recorded, state: Any) -> None:
+        if self.random.random() < 0.8:
+            self.snapshots[last.stream] = (last.version, msgspec.msgpack.encode(state))
 
     # What happens
 

@@ -25,6 +25,11 @@ PAIRING = AccountPolicy("bot", dm_policy="pairing", enable_groups=True, group_po
 TEAM = Group(ACCOUNT, "anna", "team")
 
 
+@pytest.fixture(autouse=True)
+def _snapshot_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.event_sourced.SNAPSHOT_EVERY", 5)
+
+
 def mix(world: World, steps: int, crash: float) -> None:
     """Traffic of three people in direct chats and a group, with crashes."""
     conversations: list[Conversation] = [*peers("abc"), TEAM]

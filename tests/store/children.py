@@ -21,14 +21,15 @@ from store.event_log import Committed, LogFailed, Outcome
 from store.integrity import examine
 from store.layout import DATA_FILE
 from store.lmdb_log import LmdbLog
-from tests.store.builders import ALICE, BOB, add, body, seen, tick
+from tests.store.builders import ALICE, BOB, add, add_all, body, seen, tick
 
 FLIPS = 150
 CUTS = 40
 
 
 def say(**fields: object) -> None:
-    print(json.dumps(fields), flush=True)
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
 def append_for_ever(folder: Path) -> None:
@@ -36,17 +37,17 @@ def append_for_ever(folder: Path) -> None:
     log = LmdbLog.open(folder)
     start = log.head().seq
     say(head=start)
-    credits = threading.Semaphore(64)
+    room = threading.Semaphore(64)
     versions = {ALICE: log.version(ALICE), BOB: log.version(BOB)}
 
     def then(outcome: Outcome) -> None:
         assert isinstance(outcome, Committed), outcome
         say(durable=outcome.events[-1].seq)
-        credits.release()
+        room.release()
 
     number = start
     while True:
-        credits.acquire()
+        room.acquire()
         number += 1
         text = body(f"words {number}", person=f"person {number % 500}")
         drafts = [Draft(ALICE, seen(number), bodies=(text,)), Draft(BOB, tick(number))]
@@ -71,7 +72,7 @@ def fork(folder: Path) -> None:
     child = os.fork()
     if child == 0:
         for use in (
-            lambda: log.head(),
+            log.head,
             lambda: next(log.read(), None),
             lambda: log.key("alice"),
             lambda: log.append([Draft(ALICE, tick())], expected={ALICE: 1}, then=lambda _: None),
@@ -118,6 +119,15 @@ def fill_the_disk(folder: Path) -> None:
         versions=[reopened.version(ALICE), reopened.version(BOB)],
     )
     reopened.close()
+
+
+def grow(folder: Path) -> None:
+    """Write more than a map of a mebibyte holds."""
+    log = LmdbLog.open(folder)
+    for _ in range(150):
+        add_all(log, Draft(ALICE, tick(), bodies=(body("x" * 20_000),)))
+    say(head=log.head().seq)
+    log.close()
 
 
 def content(folder: Path) -> list[tuple[object, ...]]:
