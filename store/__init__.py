@@ -15,6 +15,7 @@ Read in this order:
 - `group`                   which of the waiting appends are admitted, and what their commit holds
 - `memory_log`              the protocol without a disk, for simulations
 - `layout`, `transaction`   the tables in LMDB; writing a group into them
+- `gate`, `database`        nobody reads while the map is replaced; transactions for all threads
 - `data_file`, `creation`, `tail`   is the file safe to map; the first one; does its end agree
 - `keyring`, `bodies`       a key for every person; their words, encrypted
 - `folder`, `writer`        who holds the log; the one thread that commits

@@ -1,7 +1,6 @@
 """LMDB's environment with the log's tables, shared by the threads of a process."""
 
 import os
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from store.data_file import check_data_file
 from store.errors import LogDamaged, LogUnusable
+from store.gate import Gate
 from store.layout import (
     DATA_FILE,
     Tables,
@@ -27,8 +27,8 @@ _T = TypeVar("_T")
 class Database:
     """An open environment. Raises `LogDamaged`, `LogTooNew`, `LogUnusable` when it can't be one.
 
-    All reading goes through `query`: short transactions, asked again when the map was replaced
-    meanwhile. It is never used after a fork: a child that wrote would destroy the parent's work.
+    All reading goes through `query`: short transactions, none of which is open when the map is
+    replaced or closed. It is never used after a fork: a child that wrote would destroy the parent's work.
     """
 
     def __init__(self, folder: Path, *, readonly: bool, map_size: int) -> None:
@@ -36,8 +36,7 @@ class Database:
         self.data = folder / DATA_FILE
         self._pid = os.getpid()
         self._closed = False
-        self._remapping = threading.Lock()
-        self._remaps = 0
+        self._gate = Gate()
         check_data_file(self.data)
         try:
             self._env = open_environment(folder, readonly=readonly, map_size=map_size)
@@ -58,24 +57,24 @@ class Database:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
-        """What `ask` finds in one read transaction. It may run more than once."""
+        """What `ask` finds in one read transaction."""
         while True:
-            self.check_usable()
-            remaps = self._remaps
+            self._gate.enter()
             try:
+                self.check_usable()
                 with self._env.begin() as txn:
                     return ask(txn, self.tables, *args, **kwargs)
             except lmdb.MapResizedError:
-                self.remap(0)
+                pass  # by a writer in another process: take its size over, and ask again
             except lmdb.ReadersFullError as error:
                 raise LogUnusable(
                     "too many processes read the log", where=str(self.folder), found=str(error)
                 ) from error
-            except lmdb.Error as error:
-                if not self._replaced_since(remaps):
-                    raise self.damaged(error) from error
-            except msgspec.MsgspecError as error:
+            except (lmdb.Error, msgspec.MsgspecError) as error:
                 raise self.damaged(error) from error
+            finally:
+                self._gate.leave()
+            self.remap(0)
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """A write transaction: commits at the end of the block, or nothing of it if that raises."""
@@ -83,9 +82,8 @@ class Database:
 
     def remap(self, size: int) -> None:
         """Replace the map by one of `size` bytes (0: what the file says); no write may be open."""
-        with self._remapping:
+        with self._gate.alone():
             self._env.set_mapsize(size)
-            self._remaps += 1
 
     def clear_stale_readers(self) -> None:
         """Let go what processes that died in a read transaction hold; it makes the file grow."""
@@ -123,11 +121,7 @@ class Database:
         )
 
     def close(self) -> None:
-        """Let the environment go. Transactions that are open in other threads fail."""
-        self._closed = True
-        self._env.close()
-
-    def _replaced_since(self, remaps: int) -> bool:
-        self.check_usable()
-        with self._remapping:
-            return self._remaps != remaps
+        """Let the environment go, once nobody reads."""
+        with self._gate.alone():
+            self._closed = True
+            self._env.close()
