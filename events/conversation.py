@@ -27,6 +27,7 @@ from events.conversation_events import (
     Dispatched,
     MessageIgnored,
     MessageQueued,
+    MessageRetried,
     MessageSeen,
     MessageSetAside,
     PairingWithheld,
@@ -208,6 +209,10 @@ def _set_aside(state: Conversation, _: Recorded, event: MessageSetAside) -> None
     state.queue = _without(state.queue, event.message)
 
 
+def _retried(state: Conversation, one: Recorded, event: MessageRetried) -> None:
+    state.queue += (Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools),)
+
+
 def _advanced(state: Conversation, _: Recorded, event: WatermarkAdvanced) -> None:
     state.watermark = event.position
 
@@ -226,5 +231,6 @@ _CHANGES: dict[type[Event], Callable[[Conversation, Recorded, Any], None]] = {
     ReplySent: _left_outbox,
     ReplyFailed: _left_outbox,
     MessageSetAside: _set_aside,
+    MessageRetried: _retried,
     WatermarkAdvanced: _advanced,
 }

@@ -185,6 +185,24 @@ class MessageSetAside(Event, frozen=True):
     reason: str
 
 
+class MessageRetried(Event, frozen=True):
+    """The operator wants a message that was set aside to be answered after all.
+
+    From here on this event stands for the message: turns name its version.
+    """
+
+    message: int
+    sender: str
+    sent_ms: int
+    tools: ToolGrant
+
+
+class MessageDropped(Event, frozen=True):
+    """The operator has done with a message that was set aside."""
+
+    message: int
+
+
 class Owed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A file of the mesh that nobody who has it could give us yet. `baseline`: it was there before
     we came, so what it holds is not to be answered."""

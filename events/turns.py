@@ -6,10 +6,14 @@ from events.conversation import Turn
 from events.conversation_events import (
     AgentFailed,
     AgentReplied,
+    MessageDropped,
+    MessageRetried,
+    MessageSeen,
     MessageSetAside,
     TurnCancelled,
 )
-from events.event import Draft
+from events.event import Draft, Recorded
+from events.policy import ToolGrant
 from events.streams import Peer
 from events.unfolding import Moment, Unfolding
 
@@ -92,6 +96,24 @@ def decide_standing(moment: Moment) -> list[Draft]:
     if turn and not unfolding.lets_in(turn.sender):
         unfolding.add(TurnCancelled(turn.version, "revoked"), by=turn)
         _give_up(unfolding, turn, "revoked")
+    return unfolding.done()
+
+
+def decide_retry(moment: Moment, seen: Recorded, tools: ToolGrant) -> list[Draft]:
+    """Let a message that was set aside (its MessageSeen) be answered after all, if its sender is
+    still let in."""
+    message = seen.event
+    unfolding = Unfolding(moment)
+    if isinstance(message, MessageSeen) and unfolding.lets_in(message.sender):
+        retried = MessageRetried(seen.version, message.sender, message.sent_ms, tools)
+        unfolding.add(retried, by=seen.seq)
+    return unfolding.done()
+
+
+def decide_drop(moment: Moment, message: int) -> list[Draft]:
+    """Have done with a message that was set aside."""
+    unfolding = Unfolding(moment)
+    unfolding.add(MessageDropped(message))
     return unfolding.done()
 
 

@@ -12,7 +12,13 @@ from actors.agents.protocol import Agent, AgentError, Answer, Line, Question
 from actors.agents.slots import Slots
 from actors.messages import AgentAnswered, AgentErred
 from actors.system import AskTask
-from events.conversation_events import AgentReplied, Dispatched, MessageSeen, PolicyDecided
+from events.conversation_events import (
+    AgentReplied,
+    Dispatched,
+    MessageRetried,
+    MessageSeen,
+    PolicyDecided,
+)
 from events.event import Recorded
 from events.streams import Group, Peer, parse_stream
 from events.turns import Failure, Reply
@@ -45,13 +51,18 @@ class Asking:
     async def ask(self, task: AskTask) -> AgentAnswered | AgentErred:
         """Ask once; what became of it, as a message for the conversation."""
         async with self._slots.taken_by(task.account):
-            question = question_of(self._log, task, self._own[task.account])
             began = time.monotonic()
             try:
+                question = question_of(self._log, task, self._own[task.account])
                 answer = await self._agents[task.account].ask(question)
             except AgentError as error:
                 log.warning("%s, turn %d: %s", task.stream, task.turn, error)
                 return AgentErred(task.turn, task.attempt, _failure(error))
+            except Exception as error:
+                # A fault of ours: tried again a few times like any other, then set aside.
+                log.exception("%s, turn %d: could not be asked", task.stream, task.turn)
+                failure = Failure(type(error).__name__, transient=True)
+                return AgentErred(task.turn, task.attempt, failure)
             elapsed_ms = round((time.monotonic() - began) * 1_000)
             return AgentAnswered(task.turn, task.attempt, _reply(answer, elapsed_ms))
 
@@ -79,17 +90,15 @@ def _reply(answer: Answer, elapsed_ms: int) -> Reply:
 def question_of(log: EventLog, task: AskTask, own: str) -> Question:
     """All that the log holds of the turn and of what was said before it. Raises `TurnGone`."""
     recorded = list(log.read_stream(task.stream, max(0, task.turn - LOOK_BACK)))
-    at = {one.version: one for one in recorded}
-    turn = at.get(task.turn)
+    turn = next((one for one in recorded if one.version == task.turn), None)
     if turn is None or not isinstance(turn.event, Dispatched):
         msg = f"version {task.turn} of {task.stream} is no turn"
         raise TurnGone(msg)
-    asked = [
-        at.get(version) or _event(log, task.stream, version) for version in turn.event.messages
-    ]
-    before = (one for one in recorded if one.version < min(turn.event.messages))
+    asked = [_message(log, task.stream, version) for version in turn.event.messages]
+    first = min(one.version for one in asked)
+    before = (one for one in recorded if one.version < first)
     address = parse_stream(task.stream)
-    decided = _decision_on(recorded, turn.event.messages[0])
+    decided = _decision_on(recorded, asked[0].version)
     return Question(
         key=f"{log.log_id}/{task.stream}/{task.turn}/{task.attempt}",
         account=task.account,
@@ -105,11 +114,14 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
     )
 
 
-def _event(log: EventLog, stream: str, version: int) -> Recorded:
+def _message(log: EventLog, stream: str, version: int) -> Recorded:
+    """The MessageSeen at `version`, or the one that a MessageRetried there stands for."""
     found = next(iter(log.read_stream(stream, version - 1)), None)
     if found is None:
         msg = f"{stream} has no version {version}"
         raise TurnGone(msg)
+    if isinstance(found.event, MessageRetried):
+        return _message(log, stream, found.event.message)
     return found
 
 
