@@ -28,7 +28,8 @@ class Database:
     """An open environment. Raises `LogDamaged`, `LogTooNew`, `LogUnusable` when it can't be one.
 
     All reading goes through `query`: short transactions, none of which is open when the map is
-    replaced or closed. It is never used after a fork: a child that wrote would destroy the parent's work.
+    replaced or closed. It is never used after a fork: a child that wrote would destroy the
+    parent's work.
     """
 
     def __init__(self, folder: Path, *, readonly: bool, map_size: int) -> None:

@@ -1,8 +1,8 @@
 """Many in at a time, or one alone: so that nobody reads a map while it is replaced.
 
-LMDB unmaps the file to map it larger; a transaction that was open then could read what is no
-longer there. (py-lmdb means to fail such a transaction, but was seen to hang with readers in other
-threads.) Those inside stay for microseconds, so the one who wants to be alone waits briefly.
+LMDB unmaps the file to map it larger. A transaction that is open then fails at its next step, with
+errors that look like damage. Those inside stay for microseconds, so that who wants to be alone
+waits briefly.
 """
 
 import threading

@@ -2,9 +2,11 @@
 
 To erase a person is to lose the key. Hence the keys are not in the log, where nothing is ever
 lost, but in a file of JSON lines `{"person": …, "key": …}` that grows by a line a person and is
-rewritten whole when one is destroyed. (The disk may keep the old file's blocks for a while; and
-backups hold the keys of their day.) A new key is flushed to the disk before anything under it is
-committed. A last line that was cut off by a crash held a key that nothing was written under yet.
+rewritten whole when one is destroyed, and the old one's bytes are overwritten. (A disk that moves
+blocks about may keep them for a while all the same, and backups hold the keys of their day.)
+
+A new key is flushed to the disk before anything under it is committed. A last line that was cut
+off by a crash held a key that nothing was written under yet.
 """
 
 import hashlib
@@ -159,8 +161,14 @@ class Keyring:
             os.fsync(fd)
         finally:
             os.close(fd)
-        fresh.rename(self._path)
-        sync_folder(self._path.parent)
+        old = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            fresh.rename(self._path)
+            sync_folder(self._path.parent)
+            os.pwrite(old, bytes(os.fstat(old).st_size), 0)
+            os.fsync(old)
+        finally:
+            os.close(old)
         os.close(self._fd)
         self._fd = self._open_for_append()
 

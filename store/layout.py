@@ -5,7 +5,7 @@
 | `log` | sequence of a batch's first event | the batch (see `batch`) |
 | `streams` | stream's id | its name |
 | `names` | SHA-256 of a stream's name | its id |
-| `index` | stream's id, its first version in a batch | the batch's key, its number of events there |
+| `index` | stream's id, first version in a batch | the batch's key, how many events it has there |
 | `bodies` | sequence, slot (1 byte) | words, encrypted (see `bodies`) |
 | `seen` | a message's identity | stream's id and version of the event that made it known |
 | `open` | stream's id and version of an event whose work goes on | nothing |

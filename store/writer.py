@@ -18,8 +18,12 @@ from queue import Empty, SimpleQueue
 from store.append import Append
 from store.event_log import Failed, Outcome
 
-MAX_EVENTS = 1_000
-"""Events of a group. A larger append is a group of its own."""
+MAX_EVENTS = 250
+"""Events of a group. A larger append is a group of its own.
+
+Groups four times as large commit a tenth faster, and a stream is read three times slower: whoever
+reads one stream goes through all batches that it is in (`tests/bench/store_speed.py`).
+"""
 
 MAX_BYTES = 4 << 20
 """About the bytes of a group."""
@@ -63,6 +67,7 @@ class Writer:
         self._pause_s = pause_s
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._held: Waiting | None = None
+        self._in_hand = 0
         self._closing = False
         self._room = threading.Event()
         self.stalled: str | None = None
@@ -72,8 +77,8 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """How many appends are not taken up yet."""
-        return self._queue.qsize()
+        """How many appends are not settled yet."""
+        return self._queue.qsize() + self._in_hand
 
     def submit(self, append: Append, then: Then) -> None:
         """Queue an append."""
@@ -96,7 +101,9 @@ class Writer:
 
     def _run(self) -> None:
         while group := self._next_group():
+            self._in_hand = len(group) + (self._held is not None)
             outcomes = self._settle([append for append, _ in group])
+            self._in_hand = int(self._held is not None)
             for (_, then), outcome in zip(group, outcomes, strict=True):
                 _tell(then, outcome)
 

@@ -386,9 +386,12 @@ def test_a_follower_hears_of_the_past_and_of_what_comes(log: EventLog) -> None:
     ticks(log, 3)
     heard: SimpleQueue[int] = SimpleQueue()
     stop = threading.Event()
-    follower = threading.Thread(
-        target=lambda: [heard.put(each.seq) for each in log.follow(1, stop)] and None
-    )
+
+    def follow() -> None:
+        for each in log.follow(1, stop):
+            heard.put(each.seq)
+
+    follower = threading.Thread(target=follow)
     follower.start()
     assert [heard.get(timeout=5) for _ in range(2)] == [2, 3]
     ticks(log, 2)

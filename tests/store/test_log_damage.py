@@ -43,15 +43,14 @@ def test_a_flipped_bit_is_reported_or_harmless(folder: Path) -> None:
     said = run("flip_bytes", folder)
     verdicts = Counter(each["verdict"] for each in said)
     assert set(verdicts) == {"reported", "harmless"}
-    assert verdicts["reported"] > len(said) / 2
+    assert verdicts["reported"] > 30
 
 
 def test_a_file_that_was_cut_off_is_not_opened(folder: Path) -> None:
     """Mapped, its missing pages would kill the process."""
     said = run("cut", folder)
     verdicts = Counter(each["verdict"] for each in said)
-    assert set(verdicts) <= {"LogDamaged", "complete"}
-    assert verdicts["LogDamaged"] > len(said) * 0.8
+    assert verdicts == {"LogDamaged": len(said)}
 
 
 def replace(folder: Path, old: bytes, new: bytes) -> None:
@@ -132,9 +131,10 @@ def test_a_batch_that_was_taken_out_is_missed(folder: Path) -> None:
         (b"seen", identity("x"), pair(1, 1), "no event speaks of"),
         (b"open", pair(1, 4), None, "open work"),
         (b"open", pair(1, 2), b"", "open work"),
-        (b"index", pair(1, 5), None, "index"),
-        (b"streams", word(1), b"account/main/peer/eve", "names"),
+        (b"index", pair(1, 5), None, "alice', 5): it is missing"),
+        (b"streams", word(1), b"account/main/peer/eve", "'account/main/peer/eve' has 62 events"),
     ],
+    ids=["unknown", "invented", "forgotten", "reopened", "unfindable", "renamed"],
 )
 def test_an_index_that_disagrees_with_the_events_is_reported(
     folder: Path, table: bytes, key: bytes, value: bytes | None, finding: str
@@ -148,7 +148,7 @@ def test_a_log_without_its_last_index_entry_does_not_open(folder: Path) -> None:
     version = log.version(ALICE)
     log.close()
     rewrite(folder, b"index", pair(1, version), None)
-    with pytest.raises(LogDamaged, match="alice.*disagree"):
+    with pytest.raises(LogDamaged, match=r"alice.*disagree"):
         LmdbLog.open(folder)
 
 

@@ -18,7 +18,7 @@ from store.event_log import (
     Place,
     VersionConflict,
 )
-from store.integrity import compare, examine
+from store.integrity import examine
 from store.lmdb_log import LmdbLog
 from store.memory_log import MemoryLog
 from tests.store.builders import dispatched, identity, seen, sent, tick
