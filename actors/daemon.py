@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pykka
@@ -13,11 +14,13 @@ from actors.agents.asking import Asking
 from actors.agents.configured import build_agent
 from actors.agents.protocol import Agent
 from actors.configuration import AccountConfig, Configuration
+from actors.control import Control
 from actors.dispatcher import PooledDispatcher
 from actors.edge import Edge
 from actors.gateway import GatewayActor
 from actors.loader import Loader
 from actors.messages import Forward
+from actors.status import status
 from actors.system import System
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
@@ -61,74 +64,97 @@ class Daemon:
         self._on_failure = on_failure
         self._reopened = reopened
         self._agents: dict[str, Agent] = {}
+        self._stop_reason = ""
 
     @property
     def enabled(self) -> tuple[AccountConfig, ...]:
         """The accounts that take part."""
         return tuple(account for account in self.config.accounts if account.enabled)
 
-    @property
-    def edges(self) -> Mapping[str, AccountEdge]:
-        """The accounts' edges, by account."""
-        return self.edge.accounts
-
     def start(self) -> None:
-        """Open the log and start everything. Raises `LogError`, `AccountMoved`, and what the edges
-        can't be opened for; what was started until then is stopped."""
+        """Open the log and start everything. Raises `LogError`, `AccountMoved`, `SocketUnusable`,
+        and what the edges can't be opened for; what was started until then is stopped again."""
         store = self.config.store
-        self.log = LmdbLog.open(
-            store.path,
-            map_size=store.map_size,
-            max_map_size=store.max_map_size,
-            on_failure=self._on_failure,
-        )
-        try:
+        with ExitStack() as started:
+            self.log = LmdbLog.open(
+                store.path,
+                map_size=store.map_size,
+                max_map_size=store.max_map_size,
+                on_failure=self._on_failure,
+            )
+            started.callback(self.log.close)
             self._check_accounts()
             self._record_reopening()
-            self._start_actors()
-        except BaseException:
-            self.log.close()
-            raise
+            control = self._control()
+            started.callback(control.close)
+            started.callback(self._record_stop)
+            dispatcher = PooledDispatcher()
+            started.callback(dispatcher.stop)
+            loader = Loader(self.log, store.path)
+            started.callback(loader.stop)
+            self.edge = self._edge()
+            self.edge.start()
+            started.callback(self.edge.stop)
+            self.edge.serve(control.serve)
+            self._gateway = self._start_actors(dispatcher, loader)
+            self._started = started.pop_all()
 
-    def _start_actors(self) -> None:
-        self._dispatcher = PooledDispatcher()
-        self._loader = Loader(self.log, self.config.store.path)
-        self.edge = Edge(
+    def stop(self, reason: str) -> None:
+        """Stop everything in the opposite order; what is under way resumes from the log."""
+        self._stop_reason = reason
+        self._started.close()
+
+    def _record_stop(self) -> None:
+        stats = self.log.stats()
+        if self._stop_reason and stats.failed is None and stats.stalled is None:
+            stopped = Draft(GATEWAY, GatewayStopped(self._stop_reason))
+            self.log.commit([stopped], expected={GATEWAY: self.log.version(GATEWAY)})
+
+    def _start_actors(
+        self, dispatcher: PooledDispatcher, loader: Loader
+    ) -> "pykka.ActorRef[GatewayActor]":
+        system = System(
+            log=self.log,
+            dispatcher=dispatcher,
+            effects=self.edge,
+            now_ms=now_ms,
+            entropy=secrets.token_bytes,
+            states=loader,
+        )
+        unfinished = tuple(stream for stream, _ in self.log.open_work())
+        accounts = [_settings(account) for account in self.enabled]
+        return GatewayActor.start(system, self._release, accounts, unfinished)
+
+    def _control(self) -> Control:
+        return Control(
+            self.config.gateway.socket,
+            self.log,
+            self.enabled,
+            status=self.status,
+            tell=self.tell,
+            now_ms=now_ms,
+        )
+
+    def _edge(self) -> Edge:
+        return Edge(
             tell=self.tell,
             open_accounts=self._open_accounts,
             open_asking=self._open_asking,
             close=self._close_edges,
             now_ms=now_ms,
         )
-        try:
-            self.edge.start()
-        except BaseException:
-            self._dispatcher.stop()
-            self._loader.stop()
-            raise
-        system = System(
-            log=self.log,
-            dispatcher=self._dispatcher,
-            effects=self.edge,
-            now_ms=now_ms,
-            entropy=secrets.token_bytes,
-            states=self._loader,
-        )
-        unfinished = tuple(stream for stream, _ in self.log.open_work())
-        self._gateway: pykka.ActorRef[Any] = GatewayActor.start(
-            system, self._release, [_settings(one) for one in self.enabled], unfinished
-        )
 
-    def stop(self, reason: str) -> None:
-        """Stop everything; what is under way resumes from the log."""
-        self.edge.stop()
-        self._dispatcher.stop()
-        self._loader.stop()
-        pykka.ActorRegistry.stop_all(block=False)
-        if self.log.stats().failed is None:
-            stopped = Draft(GATEWAY, GatewayStopped(reason))
-            self.log.commit([stopped], expected={GATEWAY: self.log.version(GATEWAY)})
-        self.log.close()
+    def status(self) -> dict[str, Any]:
+        """What the daemon and its accounts are doing."""
+        return status(
+            self.config,
+            self.log,
+            {account: edge.health for account, edge in self.edge.accounts.items()},
+            running=True,
+            release=self._release,
+            started_ms=self.started_ms,
+            now_ms=now_ms(),
+        )
 
     def tell(self, stream: str, message: Any) -> None:
         """Tell the actor of `stream`, through its parents."""

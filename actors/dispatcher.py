@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import pykka
 from pykka._envelope import Envelope  # pykka exports no public name for what an inbox holds
@@ -80,6 +80,13 @@ class ScheduledActor(pykka.Actor):
         self.dispatcher = dispatcher
         self.actor_inbox.owned_by(self)
         self._begun = False
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> "pykka.ActorRef[Self]":
+        """Start an actor. Its parent knows it, so Pykka's global list of actors does not."""
+        actor = cls(*args, **kwargs)
+        actor._start_actor_loop()
+        return actor.actor_ref
 
     @staticmethod
     def _create_actor_inbox() -> Inbox:

@@ -87,6 +87,10 @@ class Edge:
         delay_s = max(0.0, (at_ms - self._now_ms()) / 1_000)
         self._soon(self.loop.call_later, delay_s, self._tell, stream, Woken())
 
+    def serve(self, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a service of the daemon's own on the loop, until `stop`."""
+        self._begin(service, service)
+
     # On the loop
 
     def _run(self) -> None:

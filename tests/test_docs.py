@@ -1,15 +1,23 @@
-"""The documentation, held to the code: what a page says exists, and what exists has its place."""
+"""The documentation, held to the code: what a page says exists, and what exists has its place.
 
+python tests/test_docs.py    writes the commands' help into docs/commands.md again
+"""
+
+import argparse
 import ast
 import importlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
+import click
 import msgspec
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from actors.agents.settings import CommandSettings, EchoSettings, OpenAISettings
 from actors.configuration import Configuration, load
@@ -24,6 +32,8 @@ from actors.configuration.options import (
 from events.codec import EVENTS
 from events.conversation_events import Considered, Owed
 from events.policy import SenderTools, ToolGrant, ToolPolicy
+from ztm_chat.cli import cli
+from ztm_chat.mesh import Mesh, Timing
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -91,7 +101,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_names_of_code_exist(page: Path) -> None:
-    for name in DOTTED.findall(page.read_text()):
+    options = {f"store.{name}" for name in StoreOptions.__struct_encode_fields__}
+    for name in set(DOTTED.findall(page.read_text())) - options:
         assert exists(name), f"there is no {name}"
 
 
@@ -246,3 +257,79 @@ def test_no_event_is_told_of_that_does_not_exist() -> None:
     titles = [title for hashes, title in HEADING.findall(prose(DOCS / "events.md")) if hashes]
     named = {title for title in titles if re.fullmatch(r"[A-Z][A-Za-z]+", title)}
     assert named - {"Events", "Considered", "ToolGrant", "Owed"} == set(EVENTS)
+
+
+# Requests to the ZTM Agent
+
+
+def test_the_examples_of_requests_are_answered() -> None:
+    with Mesh("openclaw-mesh", timing=Timing().scaled(0.01)) as mesh:
+        alice, bot = mesh.join("alice"), mesh.join("my-bot")
+        alice.create_group("team", name="team", members=["alice", "my-bot"])
+        alice.send("my-bot", "so that there is a chat to read")
+        bot.wait_for(bool, sender="alice")
+        bot.send("alice", "so that alice's Chat app shows both")
+        alice.wait_for(bool, sender="my-bot")
+        requests = list(curl_commands(DOCS / "ztm-api.md"))
+        assert len(requests) > 5
+        for url, method, headers, data in requests:
+            there = url.replace("http://localhost:7777", alice.url)
+            request = Request(there, data, headers, method=method)  # noqa: S310 - loopback
+            with urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
+                assert answer.status in (200, 201), url
+
+
+def curl_commands(page: Path) -> Iterator[tuple[str, str, dict[str, str], bytes | None]]:
+    """Address, method, headers and body of every curl command on a page."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("-X", dest="method", default="GET")
+    parser.add_argument("-H", dest="headers", action="append", default=[])
+    parser.add_argument("-d", dest="data")
+    for block in FENCE.finditer(page.read_text()):
+        script = block["content"].replace("\\\n", " ")
+        for line in script.splitlines():
+            if line.startswith("curl "):
+                given = parser.parse_args(shlex.split(line)[1:])
+                headers = dict(header.split(": ") for header in given.headers)
+                yield given.url, given.method, headers, given.data and given.data.encode()
+
+
+# Commands
+
+HELP = re.compile(r"^```text\n\$ (ztm-chat[^\n]*?)(?: --help)\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(group: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
+    """The names that lead to each command, the group's own first."""
+    yield names
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            if not command.hidden:
+                yield from commands(command, *names, name)
+
+
+def help_block(line: str) -> str:
+    """The block for the command that is run by `line`, as it stands in the page."""
+    shown = CliRunner().invoke(
+        cli, [*line.split()[1:], "--help"], prog_name="ztm-chat", terminal_width=80
+    )
+    return f"```text\n$ {line} --help\n{shown.output.rstrip()}\n```"
+
+
+def test_the_help_of_every_command_is_in_its_page() -> None:
+    page = (DOCS / "commands.md").read_text()
+    shown = {found[1]: found[0] for found in HELP.finditer(page)}
+    existing = {" ".join(("ztm-chat", *names)) for names in commands(cli)}
+    assert set(shown) == existing
+    stale = [line for line, block in shown.items() if block != help_block(line)]
+    assert not stale, "write the help again: python tests/test_docs.py"
+
+
+if __name__ == "__main__":
+    commands_page = DOCS / "commands.md"
+    refreshed = HELP.sub(lambda found: help_block(found[1]), commands_page.read_text())
+    commands_page.write_text(refreshed)

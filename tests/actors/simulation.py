@@ -122,21 +122,12 @@ class World:
     def crash(self) -> None:
         """kill -9: an append in flight may have become durable, but nobody was told."""
         self.crashes += 1
-        pending = [act for act in self._possible if getattr(act, "durable", True)]
-        if pending and self.random.random() < 0.5:
-            self.dispatcher = SimulatedDispatcher(0)
-            self._forget_actors()
-            for act in pending[: self.random.randint(0, len(pending))]:
-                if _is_append(act):
-                    act()
-        self._forget_actors()
+        pending = [act for act in self._possible if _is_append(act)]
+        self._possible.clear()
+        for append in pending[: self.random.randint(0, len(pending))]:
+            append()
         self._possible.clear()
         self.boot()
-
-    def _forget_actors(self) -> None:
-        for ref in pykka.ActorRegistry.get_all():
-            pykka.ActorRegistry.unregister(ref)
-            ref.actor_stopped.set()
 
     # The states: snapshots are taken often, kept over crashes, and lost now and then
 

@@ -1,9 +1,9 @@
 """One conversation's trouble is its own: actors that fail are started again from the log."""
 
+import gc
 from collections.abc import Container, Sequence
 from typing import Any
 
-import pykka
 import pytest
 
 from actors.account import AccountActor
@@ -139,7 +139,5 @@ def test_a_message_for_no_account_of_ours_harms_nobody(world: World) -> None:
 
 def live(world: World) -> int:
     """How many actors of the simulated daemon are alive."""
-    owners: list[Any] = [
-        getattr(ref.actor_inbox, "_owner", None) for ref in pykka.ActorRegistry.get_all()
-    ]
-    return sum(isinstance(one, EventSourced) and one.system.log is world.log for one in owners)
+    actors = (one for one in gc.get_objects() if isinstance(one, EventSourced))
+    return sum(one.system.log is world.log and not one.actor_stopped.is_set() for one in actors)

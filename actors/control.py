@@ -1,0 +1,224 @@
+"""The private socket by which an operator asks the running daemon, and decides.
+
+HTTP over a Unix socket that only its owner can open (0600 from its first instant). Requests and
+answers are small JSON documents; what is not understood is refused with a sentence.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from actors.configuration import AccountConfig
+from actors.messages import Ruling
+from actors.pairings import AmbiguousCode, of_code, paired, pending
+from events.streams import account_stream
+from store.event_log import EventLog
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES = 65_536
+"""The largest request that is read."""
+
+RULING_S = 10.0
+"""How long an account may take to record a ruling."""
+
+LONGEST_PATH = 100
+"""What a Unix socket's address may have, bytes, on every system."""
+
+
+class SocketUnusable(OSError):
+    """The socket can't be made where the configuration says."""
+
+
+class Judged(msgspec.Struct, forbid_unknown_fields=True):
+    """A ruling: by `code`, or by `person` (and `account`, when several have that person)."""
+
+    code: str = ""
+    person: str = ""
+    account: str = ""
+
+
+class Control:
+    """Serves the socket at `path`. `status` gives what is shown; `tell` reaches the actors."""
+
+    def __init__(
+        self,
+        path: Path,
+        log: EventLog,
+        accounts: tuple[AccountConfig, ...],
+        *,
+        status: Callable[[], dict[str, Any]],
+        tell: Callable[[str, Any], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._path = path
+        self._log = log
+        self._accounts = accounts
+        self._status = status
+        self._tell = tell
+        self._now_ms = now_ms
+        self._socket = bind(path)
+        app = Starlette(
+            routes=[
+                Route("/status", self._get_status),
+                Route("/pairings", self._get_pairings),
+                Route("/pairings/{kind}", self._post_ruling, methods=["POST"]),
+            ]
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", http="h11")
+        )
+
+    async def serve(self) -> None:
+        """Answer until cancelled."""
+        serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self._server.should_exit = True
+            await serving
+            raise
+
+    def close(self) -> None:
+        """Remove the socket."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    async def _get_status(self, _: Request) -> JSONResponse:
+        return JSONResponse(self._status())
+
+    async def _get_pairings(self, _: Request) -> JSONResponse:
+        found = {
+            "pending": pending(self._log, self._accounts, self._now_ms()),
+            "paired": paired(self._log, self._accounts),
+        }
+        return JSONResponse(msgspec.to_builtins(found))
+
+    async def _post_ruling(self, request: Request) -> JSONResponse:
+        kind = request.path_params["kind"]
+        if kind not in ("approve", "deny", "revoke"):
+            return _refusal(404, f"there is no ruling {kind!r}; there are approve, deny, revoke")
+        try:
+            judged = msgspec.json.decode(await _body(request), type=Judged)
+            account, person = self._whom(kind, judged)
+        except (msgspec.MsgspecError, ValueError, AmbiguousCode) as error:
+            return _refusal(400, str(error))
+        ruled = await self._rule(kind, account, person)
+        if ruled is None:
+            return _refusal(409, f"{person} has nothing to {kind} in account {account}")
+        return JSONResponse({"account": account, "person": ruled})
+
+    def _whom(self, kind: str, judged: Judged) -> tuple[str, str]:
+        """The account and person that a ruling means. Raises `ValueError` when it means nobody."""
+        if kind == "revoke":
+            named = [
+                one
+                for one in paired(self._log, self._accounts)
+                if one.person == judged.person and judged.account in ("", one.account)
+            ]
+            if len(named) != 1:
+                found = "nobody" if not named else f"{len(named)} accounts' people"
+                msg = f"{judged.person!r} names {found} among those let in; see: pairing list"
+                raise ValueError(msg)
+            return named[0].account, named[0].person
+        requests = [
+            one
+            for one in pending(self._log, self._accounts, self._now_ms())
+            if judged.account in ("", one.account)
+        ]
+        request = of_code(requests, judged.code)
+        if request is None:
+            msg = (
+                "no pending pairing request has this code (codes are valid for one hour);"
+                " see: ztm-chat pairing list"
+            )
+            raise ValueError(msg)
+        return request.account, request.person
+
+    async def _rule(
+        self, kind: Literal["approve", "deny", "revoke"], account: str, person: str
+    ) -> str | None:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[str | None] = loop.create_future()
+
+        def answer(ruled: str | None) -> None:
+            loop.call_soon_threadsafe(_set, answered, ruled)
+
+        self._tell(account_stream(account), Ruling(kind, person, "operator", answer))
+        return await asyncio.wait_for(answered, RULING_S)
+
+
+def _set(future: "asyncio.Future[str | None]", ruled: str | None) -> None:
+    if not future.done():
+        future.set_result(ruled)
+
+
+def _refusal(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status_code=status)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            msg = f"the request is larger than {BODY_BYTES} bytes"
+            raise ValueError(msg)
+    return bytes(body)
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening socket at `path`, private from the first instant. Raises `SocketUnusable`."""
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        msg = f"the socket's path {path} is longer than {LONGEST_PATH} bytes: set gateway.socket"
+        raise SocketUnusable(msg)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        listening.listen(16)
+    except OSError as error:
+        if isinstance(error, SocketUnusable):
+            raise
+        msg = f"the daemon's socket can't be made at {path}: {error.strerror or error}"
+        raise SocketUnusable(msg) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what a killed daemon left; never a socket that somebody answers on, or a file."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        msg = f"{path} is in the way of the daemon's socket, and is no socket: move it"
+        raise SocketUnusable(msg)
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        probe.connect(str(path))
+    except ConnectionRefusedError:
+        path.unlink()
+    else:
+        msg = f"another daemon answers on {path}: stop it, or set gateway.socket"
+        raise SocketUnusable(msg)
+    finally:
+        probe.close()

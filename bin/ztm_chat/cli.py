@@ -1,0 +1,59 @@
+"""The command line: its commands by name, each imported only when it is run.
+
+Exit codes: 0 it went well; 1 it did not; 2 bad usage, bad configuration, or a log that can't be
+used.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from ztm_chat.failure import Failure
+
+COMMANDS = {
+    "run": ("ztm_chat.commands.run", "Run the daemon in the foreground."),
+    "status": ("ztm_chat.commands.status", "Show what the daemon and its accounts are doing."),
+    "pairing": ("ztm_chat.commands.pairing", "List, approve, deny and revoke pairings."),
+    "why": ("ztm_chat.commands.why", "Explain what was done with a message, and why."),
+    "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
+}
+"""Each command's module, which holds it as `command`, and its line in the list of commands."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for, and says failures in one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of `COMMANDS`."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a failure is told, not traced."""
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            click.echo(f"ztm-chat: {failure}", err=True)
+            ctx.exit(failure.code)
+
+
+@click.group(cls=Commands)
+@click.version_option(version("ztm-chat"), message="ztm-chat %(version)s")
+def cli() -> None:
+    """Put an AI agent on a ZTM chat network, with every decision on record."""

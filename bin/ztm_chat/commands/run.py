@@ -1,0 +1,35 @@
+"""`ztm-chat run`: the daemon in the foreground."""
+
+import os
+from importlib.metadata import version
+
+import click
+
+from ztm_chat.configured import config_option, configuration
+from ztm_chat.failure import UNUSABLE, Failure
+
+
+@click.command()
+@config_option
+def command(config: str | None) -> None:
+    """Run the daemon in the foreground, until SIGTERM or SIGINT.
+
+    It logs to stderr: readable on a terminal, as JSON Lines otherwise, from the level in
+    ZTM_CHAT_LOG_LEVEL (debug, info, warn, error).
+    """
+    settings = configuration(config)
+
+    from actors.daemon import AccountMoved
+    from actors.logs import set_up_logs
+    from actors.supervisor import supervise
+    from actors.ztm.errors import ZtmError
+    from actors.ztm.timing import Timing
+    from store.errors import LogError
+
+    set_up_logs(os.environ)
+    # For tests on a mesh whose agents tick faster than real ones.
+    timing = Timing().scaled(float(os.environ.get("ZTM_CHAT_TIME_SCALE", "1")))
+    try:
+        supervise(settings, release=version("ztm-chat"), timing=timing)
+    except (LogError, AccountMoved, ZtmError, OSError) as error:
+        raise Failure(str(error), UNUSABLE) from error

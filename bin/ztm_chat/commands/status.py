@@ -1,0 +1,113 @@
+"""`ztm-chat status`: what the daemon and its accounts are doing."""
+
+import json
+import time
+from typing import Any
+
+import click
+
+from ztm_chat.configured import config_option, configuration
+from ztm_chat.failure import UNUSABLE, Failure
+from ztm_chat.shown import ago, moment, safe
+from ztm_chat.socket_client import NotRunning, ask
+
+
+@click.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(config: str | None, as_json: bool) -> None:
+    """Show what the daemon and its accounts are doing.
+
+    Without a running daemon it shows what the log says, and that nothing is running.
+    """
+    settings = configuration(config)
+    try:
+        found = ask(settings.gateway.socket, "GET", "/status")
+    except NotRunning:
+        found = _from_log(settings)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(found)))
+
+
+def _from_log(settings: Any) -> dict[str, Any]:
+    from actors.status import status
+    from store.errors import LogError
+    from store.lmdb_log import LmdbLog
+
+    now_ms = time.time_ns() // 1_000_000
+    if not settings.store.path.exists():
+        msg = f"nothing is running, and there is no log in {settings.store.path} yet"
+        raise Failure(f"{msg}; start with: ztm-chat run")
+    try:
+        log = LmdbLog.open_reader(settings.store.path)
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
+    try:
+        return status(
+            settings, log, {}, running=False, release="", started_ms=0, now_ms=now_ms
+        )
+    finally:
+        log.close()
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    now_ms, log = found["now"], found["log"]
+    if found["running"]:
+        state = f"Running since {moment(found['startedAt'])} (release {found['release']})."
+    else:
+        state = "Not running; this is what the log says."
+    lines = [
+        state,
+        f"Log {log['path']}: {log['events']:,} events, {log['bytes']:,} bytes.",
+    ]
+    lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed") if log[trouble]]
+    for account in found["accounts"]:
+        lines += ["", *_account(account, now_ms)]
+    return lines
+
+
+def _account(account: dict[str, Any], now_ms: int) -> list[str]:
+    health = account["health"]
+    bits = [
+        "enabled" if account["enabled"] else "disabled",
+        "online" if account["online"] else "offline",
+        f"dm:{account['dmPolicy']}",
+        "groups on" if account["groups"] else "groups off",
+        f"agent:{account['agent']}",
+    ]
+    if account["deaf"]:
+        bits.append("Chat app deaf")
+    if health and health["witness"] == "chat":
+        bits.append("no file feed: the Chat API stands in")
+    lines = [
+        f"{account['id']}: {safe(account['username'])} on {safe(account['mesh'])}"
+        f" ({account['agentUrl']})",
+        f"  {', '.join(bits)}",
+    ]
+    if health:
+        lines.append(
+            f"  in: {ago(health['inboundAt'], now_ms)}, out: {ago(health['outboundAt'], now_ms)},"
+            f" feed: {ago(health['feedAt'], now_ms)}, chat: {ago(health['chatAt'], now_ms)}"
+        )
+        if health["error"]:
+            lines.append(f"  last error: {safe(health['error'])}")
+        if health["filesOwed"] or health["filesWanted"]:
+            lines.append(
+                f"  files: {health['filesWanted']} to come, {health['filesOwed']} of them owed"
+                " (nobody who has them is online)"
+            )
+        if health["healedAt"]:
+            lines.append(f"  the deaf Chat app was restarted {ago(health['healedAt'], now_ms)}")
+    lines.append(
+        f"  open work: {account['openWork']}, paired: {account['paired']},"
+        f" pairing requests: {account['pendingPairings']}"
+    )
+    others = account["sentByOthers"]
+    if others["recent"]:
+        lines.append(
+            f"  {others['recent']} recent messages were sent by somebody else as"
+            f" {safe(account['username'])}, the last {ago(others['last'], now_ms)}"
+        )
+    return lines

@@ -1,0 +1,87 @@
+"""What the daemon wrote into its log, read beside it while it runs, dies and comes back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from events.conversation_events import Dispatched, MessageSeen, PolicyDecided
+from events.event import Event, Recorded
+from store.errors import LogUnusable
+from store.lmdb_log import LmdbLog
+from store.lmdb_reader import LmdbReader
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a person wrote: in which of the daemon's streams, and when (ms, the sender's clock)."""
+
+    sender: str
+    stream: str
+    text: str
+    sent_ms: int
+
+
+class Record:
+    """The log in `folder`, which may not be there yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reader: LmdbReader | None = None
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    def head(self) -> int:
+        """The sequence of the newest event; 0 without a log."""
+        log = self._log()
+        return log.head().seq if log else 0
+
+    def find(self, kind: type[Event], *, after: int = 0) -> Recorded | None:
+        """The first event of this kind with a sequence above `after`."""
+        log = self._log()
+        events = log.read(after) if log else ()
+        return next((one for one in events if isinstance(one.event, kind)), None)
+
+    def seen(self, message: Message) -> Recorded | None:
+        """The event by which the daemon knows this message."""
+        log = self._log()
+        for one in log.read_stream(message.stream) if log else ():
+            match one.event:
+                case MessageSeen(sender=message.sender, sent_ms=message.sent_ms):
+                    return one
+        return None
+
+    def decision(self, message: Message) -> PolicyDecided | None:
+        """What the policy said of this message."""
+        for seen, one in self._since(message):
+            if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
+                return one.event
+        return None
+
+    def dispatched(self, message: Message) -> bool:
+        """Whether a turn with this message was given to the agent."""
+        return any(
+            isinstance(one.event, Dispatched) and seen.version in one.event.messages
+            for seen, one in self._since(message)
+        )
+
+    def open_work(self) -> dict[str, tuple[int, ...]]:
+        """The streams in which something is still to be done, and the events that began it."""
+        log = self._log()
+        return dict(log.open_work()) if log else {}
+
+    def _since(self, message: Message) -> Iterator[tuple[Recorded, Recorded]]:
+        log, seen = self._log(), self.seen(message)
+        if log and seen:
+            for one in log.read_stream(message.stream, seen.version):
+                yield seen, one
+
+    def _log(self) -> LmdbReader | None:
+        if self._reader is None:
+            try:
+                self._reader = LmdbLog.open_reader(self._folder)
+            except LogUnusable:
+                return None  # the daemon has not made it yet
+        return self._reader

@@ -1,0 +1,77 @@
+"""How the demo looks: short lines, who says what to whom, what was decided and why.
+
+Plain text; colours only on a terminal (rich decides, `NO_COLOR` is heeded). Each line is written
+out at once, so that it can be followed through a pipe.
+"""
+
+import textwrap
+
+from rich.console import Console
+from rich.text import Text
+
+from ztm_chat.shown import safe
+
+WIDTH = 88
+MARGIN = 3
+NAMES = 17
+"""Columns for who writes to whom."""
+
+
+class Screen:
+    """Prints to stdout."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def text(self, text: str = "") -> None:
+        """Words to the reader."""
+        for paragraph in text.split("\n"):
+            self._print(Text("\n".join(textwrap.wrap(paragraph, WIDTH))))
+
+    def heading(self, text: str) -> None:
+        """What comes now."""
+        self._print(Text(f"\n{text}", style="bold"))
+
+    def said(self, sender: str, to: str, text: str) -> None:
+        """Somebody's message."""
+        colour = "cyan" if sender == "my-bot" else "yellow"
+        self._beside(f"{sender} → {to}", text, style=colour)
+
+    def decided(self, text: str) -> None:
+        """What the daemon decided, and why."""
+        self._beside("decided", text, style="magenta", dim=True)
+
+    def happened(self, text: str) -> None:
+        """What the mesh or the demo does."""
+        self._beside("·", text, style="dim", dim=True)
+
+    def proved(self, text: str) -> None:
+        """What has been checked."""
+        self._beside("✓", text, style="green")
+
+    def failed(self, text: str) -> None:
+        """What was not as it should be."""
+        self._beside("✗", text, style="bold red")
+
+    def ran(self, command: str, output: str) -> None:
+        """A command of the reader's own, and what it printed."""
+        self._print(Text(f"{' ' * MARGIN}$ {command}", style="bold"))
+        for line in output.rstrip().split("\n"):
+            self._print(Text(f"{' ' * MARGIN}  {safe(line)}"))
+
+    def _beside(self, label: str, text: str, *, style: str, dim: bool = False) -> None:
+        """A label, and beside it the text in its own column."""
+        indent = " " * (MARGIN + NAMES)
+        lines = [safe(line) for line in text.split("\n")] or [""]
+        wrapped = [
+            part for line in lines for part in textwrap.wrap(line, WIDTH - len(indent)) or [""]
+        ]
+        shown = Text(" " * MARGIN)
+        shown.append(safe(label).ljust(NAMES - 1) + " ", style=style)
+        shown.append(f"\n{indent}".join(wrapped), style="dim" if dim else "")
+        self._print(shown)
+
+    def _print(self, text: Text) -> None:
+        for line in text.split("\n", allow_blank=True):
+            line.rstrip()
+            self._console.print(line)

@@ -1,0 +1,32 @@
+"""Text for a terminal: names and words of others can't move the cursor or paint."""
+
+import time
+from unicodedata import category
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def safe(text: str, most: int = 2_000) -> str:
+    """`text` in one line, with control and invisible characters escaped, cut at `most`."""
+    shown = "".join(
+        char if category(char) not in _UNSAFE else char.encode("unicode_escape").decode("ascii")
+        for char in text[:most]
+    )
+    return shown + ("…" if len(text) > most else "")
+
+
+def ago(time_ms: int, now_ms: int) -> str:
+    """How long ago, in the largest unit that fits; `never` for 0."""
+    if not time_ms:
+        return "never"
+    seconds = max(0, now_ms - time_ms) // 1_000
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago" if seconds else "just now"
+
+
+def moment(time_ms: int) -> str:
+    """A time of day with its date, local, to the millisecond."""
+    local = time.localtime(time_ms / 1_000)
+    return time.strftime("%Y-%m-%d %H:%M:%S", local) + f".{time_ms % 1_000:03d}"

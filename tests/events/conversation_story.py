@@ -1,0 +1,199 @@
+"""A conversation's story for tests: what happens to it, step by step."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from itertools import count
+from typing import Literal
+
+from msgspec.structs import replace
+
+from events import conversation, outbox, turns
+from events.arrivals import (
+    Arrival,
+    decide_arrivals,
+    decide_baseline,
+    decide_membership_known,
+    decide_set_aside,
+)
+from events.conversation_events import Pairing
+from events.effects import Effect, due
+from events.event import Draft, Event, Recorded
+from events.policy import AccountPolicy, ToolGrant
+from events.projections import identities
+from events.standing import GroupFacts, Standing
+from events.streams import Conversation as Address
+from events.streams import Peer, conversation_stream
+from events.turns import Failure, Reply
+from events.unfolding import Moment
+from tests.events.builders import ACCOUNT, LOG_ID, NOW_MS, OPEN_DOOR, PEER, Log, arrival
+
+
+class ConversationStory:
+    """A conversation as its actor would lead it: each step decides, records and evolves.
+
+    Steps return the events that followed. `standing`, `now_ms` and `known` may be set between them.
+    """
+
+    def __init__(
+        self, address: Address = PEER, policy: AccountPolicy = OPEN_DOOR, *, log: Log | None = None
+    ) -> None:
+        self.address = address
+        self.log = log or Log()
+        self.stream = conversation_stream(address)
+        self.state = conversation.Conversation()
+        self.now_ms = NOW_MS
+        self.known: set[bytes] = set()
+        self._moments = count()
+        self.standing = Standing(
+            account=ACCOUNT,
+            log_id=LOG_ID,
+            agent="echo",
+            policy=policy,
+            digest=policy.digest(),
+            account_version=1,
+            group=None if isinstance(address, Peer) else GroupFacts("Team", frozenset({"alice"})),
+        )
+
+    # What holds
+
+    @property
+    def moment(self) -> Moment:
+        """The conversation as a decision looks at it now."""
+        entropy = sha256(f"moment {next(self._moments)}".encode()).digest()
+        return Moment(self.state, self.address, self.standing, self.now_ms, entropy)
+
+    @property
+    def recorded(self) -> list[Recorded]:
+        """Everything in the conversation's stream."""
+        return self.log.stream(self.stream)
+
+    @property
+    def turn(self) -> conversation.Turn:
+        """The turn in flight."""
+        assert self.state.turn, "no turn is in flight"
+        return self.state.turn
+
+    def effects(self) -> list[Effect]:
+        """What the state calls for now."""
+        return list(due(self.state, self.now_ms))
+
+    def texts(self, events: Iterable[Event]) -> list[str]:
+        """The words that belong to `events` of this conversation, in their order."""
+        wanted = {id(event) for event in events}
+        found = [self.log.text(one) for one in self.recorded if id(one.event) in wanted]
+        return [text for text in found if text is not None]
+
+    # What happens
+
+    def follow(self, drafts: Sequence[Draft]) -> list[Event]:
+        """Record what was decided, and let the state evolve with it."""
+        recorded = self.log.record(drafts, self.now_ms)
+        for one in recorded:
+            self.state = conversation.evolve(self.state, one)
+            self.known.update(identities(one.event))
+        return [one.event for one in recorded]
+
+    def crash(self) -> None:
+        """Lose everything but the log, and go on from there."""
+        self.state = conversation.fold(self.recorded)
+        self.known = {one for each in self.recorded for one in identities(each.event)}
+
+    def passes(self, *, ms: int) -> None:
+        """Let time go by."""
+        self.now_ms += ms
+
+    def arrive(self, *arrivals: Arrival) -> list[Event]:
+        """The intake shows messages."""
+        return self.follow(decide_arrivals(self.moment, arrivals, self.known))
+
+    def says(self, text: str = "hello", sender: str = "alice") -> list[Event]:
+        """Somebody writes, now."""
+        return self.arrive(arrival(text, sender=sender, sent_ms=self.now_ms))
+
+    def baseline(self, *identities: bytes) -> list[Event]:
+        """What was there before we came."""
+        return self.follow(decide_baseline(self.moment, identities))
+
+    def set_aside(self, *arrivals: Arrival) -> list[Event]:
+        """Messages that broke the actor."""
+        return self.follow(decide_set_aside(self.moment, arrivals, self.known))
+
+    def group_is(self, *members: str, name: str = "Team") -> list[Event]:
+        """The group's file shows who its members are; what waited for that is judged."""
+        self.standing = replace(self.standing, group=GroupFacts(name, frozenset(members)))
+        waiting = {one.version for one in self.state.waiting}
+        texts = {
+            one.version: self.log.text(one) or "" for one in self.recorded if one.version in waiting
+        }
+        return self.follow(decide_membership_known(self.moment, texts))
+
+    def group_is_unknown(self) -> None:
+        """The group's file has no source right now."""
+        self.standing = replace(self.standing, group=GroupFacts())
+
+    def stands(
+        self, *, policy: AccountPolicy | None = None, pairing: Pairing | None = None
+    ) -> list[Event]:
+        """The account's policy changes, or where the peer stands with it."""
+        policy = policy or self.standing.policy
+        self.standing = replace(
+            self.standing,
+            policy=policy,
+            digest=policy.digest(),
+            pairing=pairing or self.standing.pairing,
+        )
+        return self.follow(turns.decide_standing(self.moment))
+
+    def agent_replies(self, text: str = "hi", *, silent: bool = False) -> list[Event]:
+        """The agent answers the turn in flight."""
+        turn = self.turn
+        reply = Reply(text, silent=silent)
+        return self.follow(turns.decide_reply(self.moment, turn.version, turn.attempt, reply))
+
+    def agent_fails(
+        self, *, transient: bool = True, retry_after_ms: int = 0, jitter: float = 0.0
+    ) -> list[Event]:
+        """The agent fails the turn in flight."""
+        turn = self.turn
+        failure = Failure("timeout", transient, retry_after_ms, jitter)
+        return self.follow(turns.decide_failure(self.moment, turn.version, turn.attempt, failure))
+
+    def sent(self, queued: int | None = None) -> list[Event]:
+        """A queued message (the oldest) stands in our own files."""
+        version = self.state.outbox[0].version if queued is None else queued
+        drafts = outbox.decide_sent(
+            self.moment, version, sent_ms=self.now_ms, reconciled=False, posts=1
+        )
+        return self.follow(drafts)
+
+    def unsendable(self, queued: int | None = None) -> list[Event]:
+        """A queued message (the oldest) can't ever be sent."""
+        version = self.state.outbox[0].version if queued is None else queued
+        return self.follow(outbox.decide_unsendable(self.moment, version, "refused"))
+
+    def code_issued(self, request_seq: int, code: str = "ABCD2345") -> list[Event]:
+        """The account gives a code for the oldest message that waits for one."""
+        message = self.state.uncoded[0].version
+        return self.follow(outbox.decide_code(self.moment, message, request_seq, code))
+
+    def code_withheld(self, reason: Literal["pending", "limit", "approved"]) -> list[Event]:
+        """The account gives no code."""
+        return self.follow(outbox.decide_no_code(self.moment, reason))
+
+    def announce(self, approval_seq: int) -> list[Event]:
+        """The account wants the approved person to be told."""
+        return self.follow(outbox.decide_approved(self.moment, "alice", approval_seq))
+
+    def operator_sends(self, text: str) -> list[Event]:
+        """The operator says something in this conversation."""
+        return self.follow(outbox.decide_send(self.moment, "alice", text))
+
+    def retry(self, message: int) -> list[Event]:
+        """The operator wants the message of that version to be answered after all."""
+        [seen] = [one for one in self.recorded if one.version == message]
+        tools = ToolGrant()
+        return self.follow(turns.decide_retry(self.moment, seen, tools))
+
+    def drop(self, message: int) -> list[Event]:
+        """The operator has done with the message of that version."""
+        return self.follow(turns.decide_drop(self.moment, message))

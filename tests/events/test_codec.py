@@ -1,0 +1,188 @@
+"""What is on disk stays readable: names, bytes, and the ways that events may still change."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from events import codec
+from events.codec import EVENTS, UnreadableEvent, decode, encode
+from events.event import Event
+from events.gateway import GatewayStopped
+from tests.events.samples import SAMPLES
+
+GOLDEN = Path(__file__).with_name("golden_events.txt")
+
+NAMES_ON_DISK = [
+    "GatewayStarted",
+    "GatewayStopped",
+    "StoreReopened",
+    "PolicyApplied",
+    "AccountOnline",
+    "AccountOffline",
+    "ChatAppDeaf",
+    "ChatAppHealed",
+    "FeedReset",
+    "FeedBroken",
+    "PairingRequested",
+    "PairingApproved",
+    "PairingDenied",
+    "PairingExpired",
+    "PairingRevoked",
+    "PairingAnnounced",
+    "BaselineTaken",
+    "MessageSeen",
+    "MessageIgnored",
+    "PolicyDecided",
+    "PairingWithheld",
+    "Dispatched",
+    "TurnCancelled",
+    "AgentReplied",
+    "AgentFailed",
+    "MessageQueued",
+    "ReplySent",
+    "ReplyFailed",
+    "MessageSetAside",
+    "MessageRetried",
+    "MessageDropped",
+    "WatermarkAdvanced",
+]
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value that a field of the type `kind` may have on disk."""
+    if kind is int:
+        return st.integers(-(2**63), 2**64 - 1)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        fields = msgspec.structs.fields(kind)
+        return st.builds(kind, **{field.name: values_of(field.type) for field in fields})
+    arguments = get_args(kind)
+    origin = get_origin(kind)
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin in (Union, UnionType):
+        return st.one_of([values_of(one) for one in arguments])
+    if origin is tuple:
+        return st.lists(values_of(arguments[0]), max_size=4).map(tuple)
+    if origin is dict:
+        return st.dictionaries(st.text(max_size=4), values_of(arguments[1]), max_size=2)
+    return st.from_type(kind)
+
+
+def golden() -> dict[str, str]:
+    """The lines of the golden file: hexadecimal bytes by name."""
+    lines = GOLDEN.read_text("ascii").splitlines()
+    return dict(line.split() for line in lines if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_comes_back_as_it_was(name: str) -> None:
+    @given(values_of(EVENTS[name]))
+    def comes_back(event: Event) -> None:
+        assert decode(encode(event)) == event
+
+    comes_back()
+
+
+@pytest.mark.parametrize("name", NAMES_ON_DISK)
+def test_a_name_that_was_ever_written_can_be_read(name: str) -> None:
+    assert name in EVENTS
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_bytes_of_an_event_are_the_ones_that_lie_on_disk(name: str) -> None:
+    line = f"{name} {encode(SAMPLES[name]).hex()}"
+    assert name in golden(), f"{GOLDEN.name} pins a sample of every event; add: {line}"
+    assert line == f"{name} {golden()[name]}", "the format on disk has changed"
+
+
+@pytest.mark.parametrize("name", golden())
+def test_the_bytes_that_lie_on_disk_are_read_as_they_were_meant(name: str) -> None:
+    assert decode(bytes.fromhex(golden()[name])) == SAMPLES[name]
+
+
+def test_an_event_is_an_array_that_begins_with_its_name() -> None:
+    assert msgspec.msgpack.decode(encode(GatewayStopped("signal"))) == ["GatewayStopped", "signal"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xc1", id="no MessagePack"),
+        pytest.param(encode(GatewayStopped("signal"))[:-1], id="cut off"),
+        pytest.param(msgspec.msgpack.encode(["MessageForgotten", 1]), id="unknown name"),
+        pytest.param(msgspec.msgpack.encode(["GatewayStopped"]), id="field missing"),
+        pytest.param(msgspec.msgpack.encode(["GatewayStopped", 7]), id="field of another type"),
+        pytest.param(msgspec.msgpack.encode({"type": "GatewayStopped"}), id="no array"),
+    ],
+)
+def test_what_is_no_event_is_refused_by_name(data: bytes) -> None:
+    with pytest.raises(UnreadableEvent, match="not an event that this version knows"):
+        decode(data)
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
+    try:
+        event = decode(data)
+    except UnreadableEvent:
+        return
+    assert decode(encode(event)) == event
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_field_that_a_later_version_appended_is_ignored(name: str) -> None:
+    written = msgspec.msgpack.decode(encode(SAMPLES[name]))
+    assert decode(msgspec.msgpack.encode([*written, "later", 1])) == SAMPLES[name]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_fields_with_a_default_may_be_missing_from_an_older_event(name: str) -> None:
+    kind = EVENTS[name]
+    optional = sum(not field.required for field in msgspec.structs.fields(kind))
+    written = msgspec.msgpack.decode(encode(SAMPLES[name]))
+    older = decode(msgspec.msgpack.encode(written[: len(written) - optional]))
+    kept = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    assert [getattr(older, one) for one in kept] == [getattr(SAMPLES[name], one) for one in kept]
+
+
+class StoppedInOrder(Event, frozen=True, tag="GatewayStopped.2"):
+    """A later version of GatewayStopped, for this test."""
+
+    reason: str
+    clean: bool
+
+
+class StoppedByWhom(Event, frozen=True, tag="GatewayStopped.3"):
+    """A version later than that."""
+
+    reason: str
+    clean: bool
+    by: str
+
+
+def test_an_old_event_is_read_as_the_newest_version_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = encode(GatewayStopped("signal"))
+    steps: dict[type[Event], Callable[[Any], Event]] = {
+        GatewayStopped: lambda event: StoppedInOrder(event.reason, clean=True),
+        StoppedInOrder: lambda event: StoppedByWhom(event.reason, event.clean, by="operator"),
+    }
+    monkeypatch.setattr(codec, "UPCASTS", steps)
+    assert decode(old) == StoppedByWhom("signal", clean=True, by="operator")
+
+
+def test_an_event_of_the_newest_version_stays_as_it_is() -> None:
+    assert codec.upcast(GatewayStopped("signal")) == GatewayStopped("signal")
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_can_not_be_changed(name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(SAMPLES[name], EVENTS[name].__struct_fields__[0], None)
