@@ -70,7 +70,7 @@ def _account(
         "dmPolicy": account.policy.dm_policy,
         "groups": account.policy.enable_groups,
         "agent": str(account.agent.__struct_config__.tag),
-        "online": health.phase == "online" if health else state.online,
+        "online": health is not None and health.phase == "online",
         "deaf": health.deaf if health else state.deaf,
         "pendingPairings": len(pending),
         "paired": len(state.approvals),

@@ -5,7 +5,6 @@ used.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -54,6 +53,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
-@click.version_option(version("ztm-chat"), message="ztm-chat %(version)s")
+@click.version_option(package_name="ztm-chat", message="ztm-chat %(version)s")
 def cli() -> None:
     """Put an AI agent on a ZTM chat network, with every decision on record."""

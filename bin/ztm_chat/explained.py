@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from events.account import Account
+from events.account_events import PolicyApplied
 from events.conversation_events import (
     AgentFailed,
     AgentReplied,
@@ -21,7 +21,7 @@ from events.conversation_events import (
 )
 from events.event import Recorded
 from events.policy import AccountPolicy
-from events.streams import Group, parse_stream
+from events.streams import Group, account_stream, parse_stream
 from store.event_log import EventLog
 from store.trail import Trail
 from ztm_chat.shown import moment, safe
@@ -68,7 +68,8 @@ def _message(log: EventLog, message: Recorded) -> Iterator[str]:
         return
     witness = "the mesh's files" if event.witness == "feed" else "the Chat API"
     yield f"Message {event.identity.hex()} (event {message.seq} of {message.stream})"
-    yield f"{moment(message.time // 1_000_000)}  Seen: {where} from {safe(event.sender)}, shown by {witness}."
+    when = moment(message.time // 1_000_000)
+    yield f"{when}  Seen: {where} from {safe(event.sender)}, shown by {witness}."
     yield f"{' ' * 23}  Its sender's clock said {moment(event.sent_ms)}."
     if isinstance(event, MessageIgnored):
         yield f"{' ' * 23}  Ignored: {IGNORED[event.reason]}."
@@ -77,9 +78,7 @@ def _message(log: EventLog, message: Recorded) -> Iterator[str]:
     yield f"{' ' * 23}  " + (f"Text: {safe(text, 300)}" if text is not None else "Text: erased.")
 
 
-def _event(
-    log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]
-) -> Iterator[str]:
+def _event(log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
     match one.event:
         case PolicyDecided():
             yield from _decision(one.event, policies.get(one.event.considered.policy))
@@ -102,8 +101,9 @@ def _event(
                 else ""
             )
         case ReplySent():
-            found = " It was found there after a restart, not sent again." * one.event.reconciled
-            yield f"Sent: it stands in the bot's own files since {moment(one.event.sent_ms)}.{found}"
+            yield f"Sent: in the bot's own files since {moment(one.event.sent_ms)}."
+            if one.event.reconciled:
+                yield "  It was found there after a restart, and not sent again."
         case ReplyFailed(_, error):
             yield f"Could not ever be sent: {safe(error)}."
         case MessageSetAside(_, reason):
@@ -185,6 +185,12 @@ def _rule(event: PolicyDecided, policy: AccountPolicy | None) -> str:
     return event.rule
 
 
-def policies_of(account: Account) -> dict[bytes, AccountPolicy]:
-    """The policy in force now, by its digest."""
-    return {account.digest: account.policy} if account.policy else {}
+def policies_of_log(log: EventLog, stream: str) -> dict[bytes, AccountPolicy]:
+    """Every policy that was ever in force in the account of `stream`, by its digest."""
+    address = parse_stream(stream)
+    account = address if isinstance(address, str) or address is None else address.account
+    return {
+        one.event.digest: one.event.policy
+        for one in log.read_stream(account_stream(account or ""))
+        if isinstance(one.event, PolicyApplied)
+    }

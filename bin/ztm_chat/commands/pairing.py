@@ -33,8 +33,7 @@ def list_(channel: str | None, account: str, config: str | None, as_json: bool) 
     found = _ask(config, "GET", "/pairings")
     if account:
         found = {
-            kind: [one for one in ones if one["account"] == account]
-            for kind, ones in found.items()
+            kind: [one for one in ones if one["account"] == account] for kind, ones in found.items()
         }
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -94,7 +93,9 @@ def _code(words: tuple[str, ...]) -> str:
 
 def _check_channel(channel: str | None) -> None:
     if channel is not None and channel not in CHANNELS:
-        msg = f"there is no channel {safe(channel)!r} here; it is {CHANNELS[0]} (alias {CHANNELS[1]})"
+        msg = (
+            f"there is no channel {safe(channel)!r} here; it is {CHANNELS[0]} (alias {CHANNELS[1]})"
+        )
         raise Failure(msg, UNUSABLE)
 
 

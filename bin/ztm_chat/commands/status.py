@@ -45,9 +45,7 @@ def _from_log(settings: Any) -> dict[str, Any]:
     except LogError as error:
         raise Failure(str(error), UNUSABLE) from error
     try:
-        return status(
-            settings, log, {}, running=False, release="", started_ms=0, now_ms=now_ms
-        )
+        return status(settings, log, {}, running=False, release="", started_ms=0, now_ms=now_ms)
     finally:
         log.close()
 
@@ -82,8 +80,10 @@ def _account(account: dict[str, Any], now_ms: int) -> list[str]:
     if health and health["witness"] == "chat":
         bits.append("no file feed: the Chat API stands in")
     lines = [
-        f"{account['id']}: {safe(account['username'])} on {safe(account['mesh'])}"
-        f" ({account['agentUrl']})",
+        (
+            f"{account['id']}: {safe(account['username'])} on {safe(account['mesh'])}"
+            f" ({account['agentUrl']})"
+        ),
         f"  {', '.join(bits)}",
     ]
     if health:

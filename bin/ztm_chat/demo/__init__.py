@@ -4,6 +4,6 @@ The embedded mesh runs in this process and serves real HTTP on loopback. The dae
 process, started as a user starts it, so that it can really be killed. What is printed is taken from
 the mesh's own record and from the daemon's log, and each scene is checked against them.
 
-Read in this order: `command` (what is run), `play` and `crash` (what happens), `stage` (where it
-happens), `daemon_process`, `record`, `screen`; `dialogue` is the reader's own part.
+Read in this order: `performance` (what is run), `play` and `crash` (what happens), `stage` (where
+it happens), `daemon_process`, `record`, `screen`; `dialogue` is the reader's own part.
 """

@@ -6,6 +6,7 @@ from collections import Counter
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen
 from ztm_chat.demo.stage import ALICE, BOB, BOT, TEAM, NotSeen, Stage
+from ztm_chat.mesh import Entry
 
 TICKS_TO_SHOW = 2
 """Publications of the mesh after which a second answer, had there been one, would be seen."""
@@ -21,14 +22,14 @@ class Crash:
 
     def perform(self) -> list[Message]:
         """Everything that was written. Raises NotSeen."""
-        before = [self._to_bot("Question 1: two plus two?"), self._to_team("Question 2: tea?")]
-        before += [self._to_bot("Question 3: and three plus three?")]
-        self.cut_off = self._wait_for_a_turn(before)
+        messages = [self._to_bot("Question 1: tea?"), self._to_team("Question 2: coffee?")]
+        self.cut_off = self._wait_for_a_turn(messages)
         self._kill()
-        meanwhile = [self._to_bot("Question 4: are you there?"), self._to_team("Question 5: or cake?")]
+        messages += [self._to_bot("Question 3: still there?"), self._to_team("Question 4: cake?")]
         self._stage.start_daemon()
-        self._screen.happened(f"The daemon is started again (process {self._stage.daemon.pid}).")
-        self._see_all_answered(messages := before + meanwhile)
+        self._screen.happened(f"It is started again (process {self._stage.daemon.pid}).")
+        self._await_answers(messages)
+        self._count_answers(messages)
         return messages
 
     def _to_bot(self, text: str) -> Message:
@@ -48,39 +49,46 @@ class Crash:
         )
 
     def _kill(self) -> None:
+        process = self._stage.daemon.pid
         self._stage.daemon.kill()
-        work = self._stage.record.open_work()
-        if not work:
+        if not self._stage.record.open_work():
             raise NotSeen("the daemon to die at work", "that it had nothing left to do")
-        self._screen.failed(
-            "The daemon is killed with SIGKILL while the agent thinks:"
-            f" {_count(sum(map(len, work.values())), 'thing')} left undone."
+        self._screen.struck(
+            f"The agent is thinking about “{self.cut_off.text}”, and the daemon (process {process})"
+            " is killed with SIGKILL. More is written while it is dead:"
         )
 
-    def _see_all_answered(self, messages: list[Message]) -> None:
-        """Each exactly once: nothing is left to do, and what was said twice has had its time."""
-        self._stage.wait(
-            lambda: all(map(self._stage.answers, messages)), expected="every question answered"
-        )
+    def _await_answers(self, messages: list[Message]) -> None:
+        """Show answers as they come, until every message has one and nothing is left to do."""
+        shown: list[Entry] = []
+
+        def all_answered() -> bool:
+            for person, to in ((ALICE, ALICE), (BOB, TEAM)):
+                mine = [message for message in messages if message.sender == person]
+                for answer in self._answers(mine):
+                    if answer not in shown:
+                        shown.append(answer)
+                        self._screen.said(BOT, to, answer.text)
+            return all(map(self._stage.answers, messages))
+
+        self._stage.wait(all_answered, expected="every question to be answered")
         self._stage.wait(
             lambda: not self._stage.record.open_work(), expected="the daemon to have nothing to do"
         )
+
+    def _answers(self, messages: list[Message]) -> list[Entry]:
+        found = [entry for message in messages for entry in self._stage.answers(message)]
+        return sorted(found, key=lambda entry: entry.time)
+
+    def _count_answers(self, messages: list[Message]) -> None:
+        """Once what was said twice has had its time to be seen."""
         time.sleep(TICKS_TO_SHOW * self._stage.mesh.timing.publish_tick_s)
-        counted = Counter({message.text: self._said(message) for message in messages})
-        for message in messages:
-            self._show(message)
-        if set(counted.values()) != {1}:
-            raise NotSeen("every question answered once", f"answers: {dict(counted)}")
-        self._screen.proved(
-            f"{len(messages)} questions, {counted.total()} answers: each exactly once, by the mesh's"
-            " own record"
+        answered = Counter(
+            {message.text: self._stage.times_answered(message) for message in messages}
         )
-
-    def _said(self, message: Message) -> int:
-        return sum(entry.text.count(message.text) for entry in self._stage.answers(message))
-
-    def _show(self, message: Message) -> None: ...
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        if set(answered.values()) != {1}:
+            raise NotSeen("every question to be answered once", f"these answers: {dict(answered)}")
+        self._screen.proved(
+            f"{len(messages)} questions, {answered.total()} answers: each exactly once, by the"
+            " mesh's own record."
+        )

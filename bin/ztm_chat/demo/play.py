@@ -66,11 +66,13 @@ class Play:
 
     def joining(self) -> None:
         """The daemon starts, and joins with its permit."""
+        self.screen.ran("ztm-chat run --config openclaw.yaml")
         begun = time.monotonic()
         self.stage.start_daemon()
-        took = time.monotonic() - begun
-        self.screen.ran("ztm-chat run --config openclaw.yaml", "")
-        self.screen.proved(f"in the mesh as {BOT} after {took:.1f} s (process {self._pid})")
+        self.screen.proved(
+            f"In the mesh as {BOT}, {time.monotonic() - begun:.1f} s after its start"
+            f" (process {self.stage.daemon.pid})."
+        )
 
     def stranger(self) -> None:
         """Alice is not known: she gets a code, and the agent is not asked."""
@@ -80,7 +82,7 @@ class Play:
         found = CODE.search(said.text)
         self._code = found[1] if found else ""
         self._check(not self.stage.record.dispatched(message), "the agent not to be asked")
-        self.screen.proved(f"{_since(message)} after she wrote; the agent was not asked")
+        self.screen.proved(f"Told {_since(message)} after she wrote. The agent was not asked.")
 
     def approval(self) -> None:
         """The operator's real command lets her in; she is told, writes again, and is answered."""
@@ -114,14 +116,14 @@ class Play:
             lambda: self.stage.record.find(ChatAppDeaf, after=before),
             expected="the deafness in the log",
         )
-        self.screen.proved("answered from the mesh's files; the Chat app's deafness is on record")
+        self.screen.proved("Both were answered, from the mesh's files. The deafness is on record.")
         healed = self.stage.wait(
             lambda: self.stage.record.find(ChatAppHealed, after=deaf.seq),
             expected="the Chat app to be healed",
         )
         restarted = isinstance(healed.event, ChatAppHealed) and healed.event.restarted
         self._check(restarted, "the daemon to have restarted the Chat app", "that it had not")
-        self.screen.proved("the daemon restarted the Chat app; it hears again")
+        self.screen.proved("The daemon restarted the Chat app, and it hears again.")
 
     def crash(self) -> None:
         """Killed at work, and started again: everything is answered exactly once."""
@@ -137,10 +139,6 @@ class Play:
 
     # What scenes are made of
 
-    @property
-    def _pid(self) -> int:
-        return self.stage.daemon.pid
-
     def _write(self, person: str, text: str) -> Message:
         self.screen.said(person, BOT, text)
         return self.stage.write(person, text)
@@ -152,7 +150,8 @@ class Play:
     def _decided(self, message: Message, action: str, reason: str) -> None:
         """See the decision, say it, and see that it is the right one."""
         decision = self.stage.wait(
-            lambda: self.stage.record.decision(message), expected=f"{action} ({reason}) to be decided"
+            lambda: self.stage.record.decision(message),
+            expected=f"{action} ({reason}) to be decided",
         )
         because = BECAUSE.get(decision.rule, decision.rule).format(sender=message.sender)
         found = f"{decision.action} ({decision.reason})"

@@ -40,9 +40,12 @@ class Record:
 
     def find(self, kind: type[Event], *, after: int = 0) -> Recorded | None:
         """The first event of this kind with a sequence above `after`."""
+        return next((one for one in self.since(after) if isinstance(one.event, kind)), None)
+
+    def since(self, after: int) -> Iterator[Recorded]:
+        """The events with a sequence above `after`."""
         log = self._log()
-        events = log.read(after) if log else ()
-        return next((one for one in events if isinstance(one.event, kind)), None)
+        return log.read(after) if log else iter(())
 
     def seen(self, message: Message) -> Recorded | None:
         """The event by which the daemon knows this message."""
@@ -55,7 +58,7 @@ class Record:
 
     def decision(self, message: Message) -> PolicyDecided | None:
         """What the policy said of this message."""
-        for seen, one in self._since(message):
+        for seen, one in self._after(message):
             if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
                 return one.event
         return None
@@ -64,7 +67,7 @@ class Record:
         """Whether a turn with this message was given to the agent."""
         return any(
             isinstance(one.event, Dispatched) and seen.version in one.event.messages
-            for seen, one in self._since(message)
+            for seen, one in self._after(message)
         )
 
     def open_work(self) -> dict[str, tuple[int, ...]]:
@@ -72,7 +75,7 @@ class Record:
         log = self._log()
         return dict(log.open_work()) if log else {}
 
-    def _since(self, message: Message) -> Iterator[tuple[Recorded, Recorded]]:
+    def _after(self, message: Message) -> Iterator[tuple[Recorded, Recorded]]:
         log, seen = self._log(), self.seen(message)
         if log and seen:
             for one in log.read_stream(message.stream, seen.version):

@@ -26,7 +26,7 @@ class Screen:
     def text(self, text: str = "") -> None:
         """Words to the reader."""
         for paragraph in text.split("\n"):
-            self._print(Text("\n".join(textwrap.wrap(paragraph, WIDTH))))
+            self._print(Text(textwrap.fill(paragraph, WIDTH, break_on_hyphens=False)))
 
     def heading(self, text: str) -> None:
         """What comes now."""
@@ -43,28 +43,44 @@ class Screen:
 
     def happened(self, text: str) -> None:
         """What the mesh or the demo does."""
-        self._beside("·", text, style="dim", dim=True)
+        self._beside("·", text, style="dim")
 
     def proved(self, text: str) -> None:
         """What has been checked."""
-        self._beside("✓", text, style="green")
+        self._beside("✓ proved", text, style="green")
 
     def failed(self, text: str) -> None:
         """What was not as it should be."""
-        self._beside("✗", text, style="bold red")
+        self._print(Text(f"\n{text}", style="bold red"))
 
-    def ran(self, command: str, output: str) -> None:
-        """A command of the reader's own, and what it printed."""
-        self._print(Text(f"{' ' * MARGIN}$ {command}", style="bold"))
-        for line in output.rstrip().split("\n"):
-            self._print(Text(f"{' ' * MARGIN}  {safe(line)}"))
+    def struck(self, text: str) -> None:
+        """What the demo does to the daemon."""
+        self._beside("✗ kill -9", text, style="bold red")
+
+    def ran(self, command: str, output: str = "") -> None:
+        """A command as the reader would type it, and what it printed."""
+        margin = " " * MARGIN
+        self._print(Text(f"{margin}$ {command}", style="bold"))
+        for line in output.splitlines():
+            shown = textwrap.wrap(
+                safe(line),
+                WIDTH,
+                initial_indent=f"{margin}  ",
+                subsequent_indent=f"{margin}      ",
+                replace_whitespace=False,
+                drop_whitespace=False,
+            )
+            for part in shown:
+                self._print(Text(part.rstrip()))
 
     def _beside(self, label: str, text: str, *, style: str, dim: bool = False) -> None:
         """A label, and beside it the text in its own column."""
         indent = " " * (MARGIN + NAMES)
         lines = [safe(line) for line in text.split("\n")] or [""]
         wrapped = [
-            part for line in lines for part in textwrap.wrap(line, WIDTH - len(indent)) or [""]
+            part
+            for line in lines
+            for part in textwrap.wrap(line, WIDTH - len(indent), break_on_hyphens=False) or [""]
         ]
         shown = Text(" " * MARGIN)
         shown.append(safe(label).ljust(NAMES - 1) + " ", style=style)
@@ -72,6 +88,4 @@ class Screen:
         self._print(shown)
 
     def _print(self, text: Text) -> None:
-        for line in text.split("\n", allow_blank=True):
-            line.rstrip()
-            self._console.print(line)
+        self._console.print(text)

@@ -16,7 +16,7 @@ from events.account_events import AccountOnline
 from events.streams import Group, Peer, conversation_stream
 from ztm_chat.demo.daemon_process import DaemonProcess
 from ztm_chat.demo.record import Message, Record
-from ztm_chat.mesh import Entry, Mesh, MeshAgent, Timing
+from ztm_chat.mesh import Entry, Mesh, Timing
 
 BOT = "my-bot"
 ALICE = "alice"
@@ -120,6 +120,10 @@ class Stage:
         in_group = "/group/" in message.stream
         said = self.from_bot_to_team() if in_group else self.from_bot(message.sender)
         return [entry for entry in said if message.text in entry.text]
+
+    def times_answered(self, message: Message) -> int:
+        """How often the bot gave an answer to this message. An answer may be to several at once."""
+        return sum(entry.text.count(message.text) for entry in self.answers(message))
 
     # Waiting
 

@@ -1,0 +1,25 @@
+"""`ztm-chat demo`: the main job, live, on an embedded mesh."""
+
+import click
+
+
+@click.command()
+@click.option("--interactive", is_flag=True, help="Type as one of the people yourself.")
+@click.option("--keep", is_flag=True, help="Keep the folder with the configuration and the log.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.5, 20),
+    default=2.5,
+    show_default=True,
+    help="How many times as fast as on a real mesh.",
+)
+@click.pass_context
+def command(ctx: click.Context, interactive: bool, keep: bool, speed: float) -> None:
+    """Show the main job happening, on a mesh inside this process.
+
+    A stranger is paired, messages are answered and ignored, the Chat app goes deaf, the daemon is
+    killed with SIGKILL and goes on. The exit code is 0 only if all of it happened.
+    """
+    from ztm_chat.demo.performance import show
+
+    ctx.exit(show(speed=speed, interactive=interactive, keep=keep))

@@ -1,0 +1,171 @@
+"""`ztm-chat why`: one message's trail."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ztm_chat.configured import config_option, configuration
+from ztm_chat.failure import UNUSABLE, Failure
+
+NEAREST = 5
+
+
+@click.command()
+@click.argument("message", required=False)
+@config_option
+@click.option("--peer", metavar="NAME", help="The last message of the conversation with NAME.")
+@click.option("--account", metavar="ID", help="The account of --peer, when there are several.")
+@click.option("--last", is_flag=True, help="With --peer: its last message (the default).")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
+def command(
+    message: str | None,
+    config: str | None,
+    peer: str | None,
+    account: str | None,
+    last: bool,
+    as_json: bool,
+) -> None:
+    """Explain what was done with a message, and why.
+
+    MESSAGE is the sequence of any event that has to do with it, or the start of its identity
+    (hexadecimal). It works whether the daemon runs or not.
+    """
+    del last
+    settings = configuration(config)
+    if (message is None) == (peer is None):
+        raise click.UsageError("name a message, or a conversation with --peer")
+    with opened(settings.store.path) as log:
+        trail = (
+            _by_peer(log, settings, str(peer), account)
+            if message is None
+            else _by_message(log, message)
+        )
+        if as_json:
+            click.echo(json.dumps(_plain(log, trail), ensure_ascii=False))
+        else:
+            from ztm_chat.explained import explain, policies_of_log
+
+            for line in explain(log, trail, policies_of_log(log, trail.message.stream)):
+                click.echo(line)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The log at `path`, to read, beside its daemon or without one. Raises `Failure`."""
+    from store.errors import LogError
+    from store.lmdb_log import LmdbLog
+
+    try:
+        log = LmdbLog.open_reader(path)
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
+    try:
+        yield log
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
+    finally:
+        log.close()
+
+
+def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
+    from events.streams import Peer, conversation_stream
+    from store.trail import last_message, trail_of_seq
+
+    ids = [one.id for one in settings.accounts if account in (None, one.id)]
+    streams = [conversation_stream(Peer(one, peer)) for one in ids]
+    known = [stream for stream in streams if log.version(stream)]
+    if len(known) != 1:
+        found = "no conversation" if not known else "conversations of several accounts"
+        msg = f"there is {found} with {peer!r}; name the account with --account, the peer exactly"
+        raise Failure(msg)
+    message = last_message(log, known[0])
+    if message is None:
+        msg = f"the conversation with {peer!r} holds no message"
+        raise Failure(msg)
+    return trail_of_seq(log, message.seq)
+
+
+def _by_message(log: Any, message: str) -> Any:
+    from store.trail import trail_of_identity, trail_of_seq
+
+    if message.isdecimal() and len(message) < 12:
+        trail = trail_of_seq(log, int(message))
+        if trail is None:
+            raise Failure(_no_message_at(log, int(message)))
+        return trail
+    try:
+        prefix = bytes.fromhex(message[: len(message) // 2 * 2])
+    except ValueError:
+        msg = f"{message!r} is neither a sequence nor the start of an identity (hexadecimal)"
+        raise Failure(msg) from None
+    found = [
+        identity
+        for identity, _ in log.identities(prefix)
+        if identity.hex().startswith(message.lower())
+    ]
+    if len(found) != 1:
+        nearest = ", ".join(identity.hex()[:12] for identity in found[:NEAREST])
+        told = f"{len(found)} messages have it: {nearest}" if found else "no message has it"
+        msg = f"the identity {message}…: {told}; give more of it, or a sequence"
+        raise Failure(msg)
+    trail = trail_of_identity(log, found[0])
+    if trail is None:
+        msg = f"the message {found[0].hex()} was there before the bot came: it was never decided"
+        raise Failure(msg)
+    return trail
+
+
+def _no_message_at(log: Any, seq: int) -> str:
+    from store.trail import trail_of_seq
+
+    head = log.head().seq
+    near = range(max(1, seq - 50), min(head, seq + 50) + 1)
+    found = {}
+    for place in sorted(near, key=lambda place: abs(place - seq)):
+        trail = trail_of_seq(log, place)
+        if trail is not None:
+            found[trail.message.seq] = place
+        if len(found) == NEAREST:
+            break
+    nearest = ", ".join(str(one) for one in sorted(found)) or "none"
+    event = log.event(seq)
+    what = f"the log ends at {head}" if event is None else f"it is {type(event.event).__name__}"
+    return f"the event {seq} belongs to no message ({what}); messages near it: {nearest}"
+
+
+def _plain(log: Any, trail: Any) -> dict[str, Any]:
+    return {"events": [_one(log, one) for one in (trail.message, *trail.events)]}
+
+
+def _one(log: Any, recorded: Any) -> dict[str, Any]:
+    event = recorded.event
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    return {
+        "seq": recorded.seq,
+        "stream": recorded.stream,
+        "version": recorded.version,
+        "time": recorded.time,
+        "cause": recorded.cause,
+        "type": type(event).__name__,
+        "event": msgspec.to_builtins(_named(fields)),
+        "text": log.body(recorded.seq),
+    }
+
+
+def _named(value: Any) -> Any:
+    """Structs as objects with names, bytes as hexadecimal."""
+    match value:
+        case bytes():
+            return value.hex()
+        case msgspec.Struct():
+            return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
+        case dict():
+            return {name: _named(one) for name, one in value.items()}
+        case tuple() | list():
+            return [_named(one) for one in value]
+    return value
