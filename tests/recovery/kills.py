@@ -59,24 +59,13 @@ class Soak:
         self._next = 0
         self._quiet = threading.Event()
         self._traffic = threading.Thread(target=self._talk, args=(seed,), daemon=True)
-        config = folder / "openclaw.yaml"
-        config.write_text(CONFIG.format(folder=folder, url=self.bot.url))
+        config_of(folder, self.bot)
 
     # The daemon
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start the daemon as a user would."""
-        environ = {**os.environ, "ZTM_CHAT_TIME_SCALE": str(SCALE), "ZTM_CHAT_LOG_LEVEL": "warn"}
-        command = [sys.executable, "-P", "-m", "ztm_chat", "run"]
-        with (self.folder / "daemon.log").open("ab") as errors:
-            return subprocess.Popen(
-                [*command, "--config", str(self.folder / "openclaw.yaml")],
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-            )
+        return start_daemon(self.folder)
 
     def kill_again_and_again(self, kills: int) -> None:
         """`kills` times: start, let it work for a random while, SIGKILL."""
@@ -178,6 +167,26 @@ class Soak:
                 assert (recorded.seq, recorded.version) == (number, versions[recorded.stream])
         finally:
             log.close()
+
+
+def config_of(folder: Path, bot: MeshAgent) -> None:
+    """Write the configuration of a daemon for `bot`, all of whose files are in `folder`."""
+    (folder / "openclaw.yaml").write_text(CONFIG.format(folder=folder, url=bot.url))
+
+
+def start_daemon(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start the daemon that `folder` configures, logging to a file there."""
+    environ = {**os.environ, "ZTM_CHAT_TIME_SCALE": str(SCALE), "ZTM_CHAT_LOG_LEVEL": "warn"}
+    command = [sys.executable, "-P", "-m", "ztm_chat", "run"]
+    with (folder / "daemon.log").open("ab") as errors:
+        return subprocess.Popen(
+            [*command, "--config", str(folder / "openclaw.yaml")],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+        )
 
 
 def soak(folder: Path, kills: int, seed: int) -> Soak:
