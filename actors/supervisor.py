@@ -31,6 +31,7 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
 
     Raises what the first start raises (`LogError`, `AccountMoved`, …).
     """
+    os.umask(0o077)  # whatever we make is ours alone, folders on the way included
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
     with _signals(news):

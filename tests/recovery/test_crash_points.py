@@ -1,4 +1,6 @@
-"""SIGKILL from inside a real daemon, at each named point: on both sides of every commit and effect."""
+"""SIGKILL from inside a real daemon, at each named point: on both sides of every commit and
+effect.
+"""
 
 import os
 import signal
@@ -47,7 +49,7 @@ def test_a_daemon_that_dies_at_a_point_answers_everything_once(
             for number in numbers:
                 alice.send("my-bot", f"message #{number}#")
                 if number < len(numbers):
-                    mesh.wait_for(lambda: first.poll(), timeout_s=4 * SCALE)
+                    mesh.wait_for(first.poll, timeout_s=4 * SCALE)
             try:
                 code = first.wait(60 * SCALE)
             except subprocess.TimeoutExpired:

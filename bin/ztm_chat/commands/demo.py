@@ -9,7 +9,7 @@ import click
 @click.option(
     "--speed",
     type=click.FloatRange(0.5, 20),
-    default=2.5,
+    default=2.0,
     show_default=True,
     help="How many times as fast as on a real mesh.",
 )

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 
+from events.gateway import GatewayStarted
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen
 from ztm_chat.demo.stage import ALICE, BOB, BOT, TEAM, NotSeen, Stage
@@ -26,8 +27,8 @@ class Crash:
         self.cut_off = self._wait_for_a_turn(messages)
         self._kill()
         messages += [self._to_bot("Question 3: still there?"), self._to_team("Question 4: cake?")]
-        self._stage.start_daemon()
-        self._screen.happened(f"It is started again (process {self._stage.daemon.pid}).")
+        self._stage.start_daemon(until=GatewayStarted)
+        self._screen.happened(f"The daemon is started again (process {self._stage.daemon.pid}).")
         self._await_answers(messages)
         self._count_answers(messages)
         return messages
@@ -54,8 +55,7 @@ class Crash:
         if not self._stage.record.open_work():
             raise NotSeen("the daemon to die at work", "that it had nothing left to do")
         self._screen.struck(
-            f"The agent is thinking about “{self.cut_off.text}”, and the daemon (process {process})"
-            " is killed with SIGKILL. More is written while it is dead:"
+            f"Process {process} dies while the agent thinks about “{self.cut_off.text}”."
         )
 
     def _await_answers(self, messages: list[Message]) -> None:

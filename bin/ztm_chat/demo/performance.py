@@ -1,12 +1,16 @@
 """One showing of the demo, from the first line to the last, and how it ended."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
+from signal import SIGHUP, SIGINT, SIGTERM
 from types import FrameType
 from typing import Any
 
+from events.account_events import AccountOnline
 from ztm_chat.demo.dialogue import Dialogue
 from ztm_chat.demo.play import Play, SceneFailed
 from ztm_chat.demo.screen import Screen
@@ -15,10 +19,9 @@ from ztm_chat.demo.stage import ALICE, BOB, ECHO, TEAM, NotSeen, Stage, open_sta
 WELL, FAILED, INTERRUPTED = 0, 1, 130
 
 INTRODUCTION = """\
-A simulated ZTM mesh in this process, its agents serving their real HTTP API on loopback.
-Two people, {alice} and {bob}, and a group, {team}. The daemon is a process of its own, its
-AI agent the built-in echo. Waiting times of mesh and daemon are {speed:g} times as short as real
-ones; the echo's 0.4 s of thinking are real."""
+A simulated ZTM mesh, whose agents serve the real HTTP API on loopback; two people, {alice}
+and {bob}; a group, {team}. The daemon is a real process. Its AI agent is the built-in echo,
+which thinks for 0.4 s. The waiting times of mesh and daemon are divided by {speed:g}."""
 
 NEXT = """
 Next:  ztm-chat demo --interactive      type as alice yourself
@@ -39,6 +42,9 @@ def show(
     `speed`: how many times as fast as on a real mesh things happen. `patience_s`: how long any of
     them may take.
     """
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an odd terminal is no reason to end
     screen = Screen()
     with _interruptible():
         try:
@@ -63,7 +69,7 @@ def show(
 
 def _introduce(stage: Stage, screen: Screen, speed: float) -> None:
     screen.text(INTRODUCTION.format(alice=ALICE, bob=BOB, team=TEAM, speed=speed))
-    screen.text(f"Its configuration, log and messages: {stage.folder}")
+    screen.text(f"Configuration and logs: {stage.folder}")
 
 
 def _play(stage: Stage, screen: Screen) -> None:
@@ -71,16 +77,18 @@ def _play(stage: Stage, screen: Screen) -> None:
     play = Play(stage, screen)
     play.perform()
     answers = sum(map(stage.times_answered, play.answered))
+    screen.heading(
+        f"All of it happened, in {time.monotonic() - begun:.0f} s: {len(play.answered)} messages"
+        f" let in, {answers} answered; {len(play.ignored)} ignored;"
+    )
     screen.text(
-        f"\nAll of it happened: {len(play.answered)} messages let in and {answers} answered,"
-        f" {len(play.ignored)} ignored,\n1 stranger paired, 1 Chat app healed, 1 kill -9 survived;"
-        f" nothing lost, nothing said twice. {time.monotonic() - begun:.0f} s."
+        "1 stranger paired, 1 Chat app healed, 1 kill -9 survived, nothing lost or repeated."
     )
     screen.text(NEXT)
 
 
 def _talk(stage: Stage, screen: Screen) -> None:
-    stage.start_daemon()
+    stage.start_daemon(until=AccountOnline)
     Dialogue(stage, screen).run()
 
 
@@ -91,17 +99,19 @@ def _failed(screen: Screen, expected: str, found: str, stage: Stage) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything put away."""
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything put away, undisturbed by
+    further signals. What was ignored stays ignored, as under nohup."""
+    numbers = [n for n in (SIGINT, SIGTERM, SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         del number, frame
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    before = [(number, signal.signal(number, interrupt)) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in before:
             signal.signal(number, handler)

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
-from events.account_events import ChatAppDeaf, ChatAppHealed, PairingApproved
+from events.account_events import AccountOnline, ChatAppDeaf, ChatAppHealed, PairingApproved
 from events.notices import APPROVED
 from ztm_chat.demo.crash import Crash
 from ztm_chat.demo.record import Message
@@ -15,7 +15,7 @@ from ztm_chat.mesh import Entry
 CODE = re.compile(r"Pairing code: (\w{8})\b")
 
 BECAUSE = {
-    "dm-policy": 'dmPolicy is "pairing" and nobody has approved {sender}',
+    "dm-policy": 'dmPolicy is "pairing", {sender} is a stranger',
     "paired": "the operator has approved {sender}",
     "mention": "the group requires a mention of @" + BOT,
     "group-policy": 'mentioned, groupPolicy is "open", {sender} is a member',
@@ -68,7 +68,7 @@ class Play:
         """The daemon starts, and joins with its permit."""
         self.screen.ran("ztm-chat run --config openclaw.yaml")
         begun = time.monotonic()
-        self.stage.start_daemon()
+        self.stage.start_daemon(until=AccountOnline)
         self.screen.proved(
             f"In the mesh as {BOT}, {time.monotonic() - begun:.1f} s after its start"
             f" (process {self.stage.daemon.pid})."
@@ -108,7 +108,7 @@ class Play:
         before = self.stage.record.head()
         self.stage.bot.deafen()
         self.screen.happened(
-            f"The Chat app of {BOT}'s ZTM Agent sees nothing new any more, and says nothing of it."
+            f"The Chat app of {BOT}'s ZTM Agent silently stops seeing what is new."
         )
         self._answered(self._write(ALICE, "Can you hear me?"), "whitelisted")
         self._answered(self._write_to_team(BOB, f"@{BOT} and me?"), "allowed")
@@ -116,7 +116,7 @@ class Play:
             lambda: self.stage.record.find(ChatAppDeaf, after=before),
             expected="the deafness in the log",
         )
-        self.screen.proved("Both were answered, from the mesh's files. The deafness is on record.")
+        self.screen.proved("Both answered, from the mesh's files. The deafness is on record.")
         healed = self.stage.wait(
             lambda: self.stage.record.find(ChatAppHealed, after=deaf.seq),
             expected="the Chat app to be healed",
@@ -128,6 +128,9 @@ class Play:
     def crash(self) -> None:
         """Killed at work, and started again: everything is answered exactly once."""
         self.answered += self._crash.perform()
+        counted = {message.text: self.stage.times_answered(message) for message in self.answered}
+        all_once = set(counted.values()) == {1}
+        self._check(all_once, "everything let in to be answered once", f"these answers: {counted}")
 
     def trail(self) -> None:
         """The real command tells the story of a message that the daemon died over."""
@@ -135,7 +138,8 @@ class Play:
         seen = self.stage.record.seen(message)
         seq = str(seen.seq) if seen else "0"
         story = self._run("why", seq, expected="the message's story")
-        self._check(message.sender in story, f"{message.sender} in it", "another story")
+        self._check(message.text in story, f"“{message.text}” in it", "another story")
+        self.screen.happened("Between “Given to the agent” and “answered” the daemon died.")
 
     # What scenes are made of
 

@@ -4,6 +4,7 @@ Plain text; colours only on a terminal (rich decides, `NO_COLOR` is heeded). Eac
 out at once, so that it can be followed through a pipe.
 """
 
+import re
 import textwrap
 
 from rich.console import Console
@@ -16,6 +17,9 @@ MARGIN = 3
 NAMES = 17
 """Columns for who writes to whom."""
 
+_BEFORE_WORDS = re.compile(r"(?:\d{4}-\d\d-\d\d [\d:.]+)?\s*")
+"""A line of `why` may begin with a moment; what is too long for it goes on beneath its words."""
+
 
 class Screen:
     """Prints to stdout."""
@@ -26,7 +30,13 @@ class Screen:
     def text(self, text: str = "") -> None:
         """Words to the reader."""
         for paragraph in text.split("\n"):
-            self._print(Text(textwrap.fill(paragraph, WIDTH, break_on_hyphens=False)))
+            self._print(
+                Text(
+                    textwrap.fill(
+                        paragraph, WIDTH, break_on_hyphens=False, replace_whitespace=False
+                    )
+                )
+            )
 
     def heading(self, text: str) -> None:
         """What comes now."""
@@ -59,19 +69,19 @@ class Screen:
 
     def ran(self, command: str, output: str = "") -> None:
         """A command as the reader would type it, and what it printed."""
-        margin = " " * MARGIN
-        self._print(Text(f"{margin}$ {command}", style="bold"))
-        for line in output.splitlines():
-            shown = textwrap.wrap(
-                safe(line),
+        self._print(Text(f"{' ' * MARGIN}$ {command}", style="bold"))
+        margin = " " * (MARGIN + 2)
+        for line in map(safe, output.splitlines()):
+            begins = _BEFORE_WORDS.match(line)
+            hanging = margin + " " * (begins.end() if begins else 0)
+            wrapped = textwrap.fill(
+                line,
                 WIDTH,
-                initial_indent=f"{margin}  ",
-                subsequent_indent=f"{margin}      ",
-                replace_whitespace=False,
-                drop_whitespace=False,
+                initial_indent=margin,
+                subsequent_indent=hanging,
+                break_on_hyphens=False,
             )
-            for part in shown:
-                self._print(Text(part.rstrip()))
+            self._print(Text(wrapped))
 
     def _beside(self, label: str, text: str, *, style: str, dim: bool = False) -> None:
         """A label, and beside it the text in its own column."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from events.account_events import AccountOnline
+from events.event import Event
 from events.streams import Group, Peer, conversation_stream
 from ztm_chat.demo.daemon_process import DaemonProcess
 from ztm_chat.demo.record import Message, Record
@@ -83,13 +83,13 @@ class Stage:
         _write_private(path, yaml.safe_dump({"channels": {"ztm-chat": section}}, sort_keys=False))
         return path
 
-    def start_daemon(self) -> None:
-        """Start the daemon, and see it say that it is in the mesh."""
+    def start_daemon(self, *, until: type[Event]) -> None:
+        """Start the daemon, and wait for the first such event of its new life."""
         before = self.record.head()
         self.daemon.start()
         self.wait(
-            lambda: self.record.find(AccountOnline, after=before),
-            expected="the daemon to be in the mesh",
+            lambda: self.record.find(until, after=before),
+            expected=f"{until.__name__} in the log of a daemon that was started",
         )
 
     # What people do

@@ -1,0 +1,287 @@
+"""One conversation under everything that can happen to it, in any order, with crashes between."""
+
+from typing import Any, Literal
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+from msgspec.structs import replace
+
+from events import conversation
+from events.account_events import PairingRequested
+from events.arrivals import Arrival
+from events.conversation_events import Dispatched, MessageQueued, Pairing
+from events.effects import Ask, RequestCode, Send, Wake
+from events.event import Draft, Event
+from events.outbox import decide_code
+from events.projections import looked_at, sets_aside
+from events.streams import Group, account_stream
+from events.turns import Failure, Reply, decide_failure, decide_reply, decide_standing
+from tests.events.auditor import Auditor
+from tests.events.builders import (
+    ACCOUNT,
+    GROUP,
+    HOUR_MS,
+    LOG_ID,
+    PEER,
+    SECOND_MS,
+    arrival,
+)
+from tests.events.conversation_story import ConversationStory
+from tests.events.conversation_strategies import (
+    BLANKS,
+    DAY_MS,
+    POLICIES,
+    POLICY_NAMES,
+    TEXTS,
+    UNANSWERABLE,
+    WORDS,
+    WRITINGS,
+    Writing,
+    lets_in,
+)
+
+Withheld = Literal["pending", "limit", "approved"]
+MEMBERS = st.sets(st.sampled_from(["alice", "bob", "eve"]))
+PAIRINGS: st.SearchStrategy[Pairing] = st.sampled_from(("none", "pending", "approved"))
+WITHHELD: st.SearchStrategy[Withheld] = st.sampled_from(("pending", "limit", "approved"))
+
+
+class OneConversation(RuleBasedStateMachine):
+    """The rules are what its actor may be told; the invariants are what is promised."""
+
+    shown: Bundle[Arrival] = Bundle("shown")
+
+    @initialize(address=st.sampled_from([PEER, GROUP]), policy=POLICY_NAMES)
+    def begins(self, address: Any, policy: str) -> None:
+        self.story = ConversationStory(address, POLICIES[policy])
+        by_digest = {one.digest(): one for one in POLICIES.values()}
+        self.auditor = Auditor(self.story.log, address, by_digest)
+        self.answerable: set[int] = set()
+        self.offered: set[bytes] = set()
+        self.account_asked_for_a_code()
+        self.audited = self.highest_watermark = 0
+
+    @property
+    def in_group(self) -> bool:
+        return isinstance(self.story.address, Group)
+
+    # Messages
+
+    @rule(target=shown, messages=st.lists(WRITINGS | shown, min_size=1, max_size=4))
+    def arrive(self, messages: list[Writing | Arrival]) -> Any:
+        arrivals = [self.written(one) if isinstance(one, Writing) else one for one in messages]
+        self.follows(self.story.arrive(*arrivals))
+        self.offered.update(one.identity for one in arrivals if not one.wire_id)
+        return multiple(*arrivals)
+
+    @rule(target=shown, messages=st.lists(WRITINGS | shown, min_size=1, max_size=2))
+    def break_the_actor(self, messages: list[Writing | Arrival]) -> Any:
+        arrivals = [self.written(one) if isinstance(one, Writing) else one for one in messages]
+        others = [one for one in arrivals if not one.wire_id]
+        self.follows(self.story.set_aside(*others))
+        self.offered.update(one.identity for one in others)
+        return multiple(*others)
+
+    @rule(target=shown, writing=WRITINGS)
+    def were_there_before(self, writing: Writing) -> Arrival:
+        message = self.written(writing._replace(ours=False))
+        self.follows(self.story.baseline(message.identity))
+        return message
+
+    def written(self, writing: Writing) -> Arrival:
+        # By whom else it is written, our id in it is a forgery and must not hide the message.
+        ours = writing.ours and writing.sender == "my-bot"
+        return arrival(
+            TEXTS[writing.text],
+            sender=writing.sender if self.in_group or ours else "alice",
+            sent_ms=self.story.now_ms + writing.sent_ms,
+            available_ms=self.story.now_ms + writing.available_ms,
+            wire_id=f"{LOG_ID}-7" if ours else "",
+            malformed=writing.malformed,
+        )
+
+    # The account's word
+
+    @precondition(lambda self: self.in_group)
+    @rule(members=MEMBERS, name=st.sampled_from(["Team", "Crew"]))
+    def members_become_known(self, members: set[str], name: str) -> None:
+        self.follows(self.story.group_is(*members, name=name))
+        self.account_has_spoken()
+
+    @precondition(lambda self: self.in_group)
+    @rule()
+    def members_become_unknown(self) -> None:
+        self.story.group_is_unknown()
+
+    @rule(policy=POLICY_NAMES)
+    def the_policy_changes(self, policy: str) -> None:
+        changed = POLICIES[policy]
+        self.story.standing = replace(self.story.standing, policy=changed, digest=changed.digest())
+        self.account_has_spoken()
+
+    @precondition(lambda self: not self.in_group)
+    @rule(pairing=PAIRINGS)
+    def the_pairing_changes(self, pairing: Pairing) -> None:
+        self.story.standing = replace(self.story.standing, pairing=pairing)
+        self.account_has_spoken()
+
+    def account_has_spoken(self) -> None:
+        self.follows(self.story.follow(decide_standing(self.story.moment)))
+        turn = self.story.state.turn
+        assert turn is None or lets_in(self.story.standing, turn.sender)
+
+    @rule()
+    def account_asked_for_a_code(self) -> None:
+        requested = PairingRequested("alice", bytes(32), self.story.now_ms + HOUR_MS)
+        draft = Draft(account_stream(ACCOUNT), requested)
+        [recorded] = self.story.log.record([draft], self.story.now_ms)
+        self.request_seq = recorded.seq
+
+    @precondition(lambda self: self.story.state.uncoded)
+    @rule()
+    def a_code_is_issued(self) -> None:
+        before = self.story.state.coded
+        events = self.follows(self.story.code_issued(self.request_seq))
+        told = sum("alice" in text for text in self.story.texts(events))
+        assert told == (before != self.request_seq), "a code is told once"
+
+    @rule()
+    def a_code_comes_too_late(self) -> None:
+        drafts = decide_code(self.story.moment, 9_999, self.request_seq, "ABCD2345")
+        events = self.follows(self.story.follow(drafts))
+        assert not any(isinstance(event, MessageQueued) for event in events)
+
+    @rule(reason=WITHHELD)
+    def no_code_is_issued(self, reason: Withheld) -> None:
+        self.follows(self.story.code_withheld(reason))
+
+    @precondition(lambda self: not self.in_group)
+    @rule()
+    def an_approval_is_announced(self) -> None:
+        told = self.story.state.announced == self.request_seq
+        assert bool(self.follows(self.story.announce(self.request_seq))) == (not told)
+
+    # The agent
+
+    @precondition(lambda self: self.story.state.turn)
+    @rule(text=WORDS | BLANKS, silent=st.sampled_from([False, False, True]))
+    def the_agent_replies(self, text: str, silent: bool) -> None:
+        self.follows(self.story.agent_replies(TEXTS[text], silent=silent))
+
+    @precondition(lambda self: self.story.state.turn)
+    @rule(transient=st.booleans(), jitter=st.floats(0, 1))
+    def the_agent_fails(self, transient: bool, jitter: float) -> None:
+        self.follows(self.story.agent_fails(transient=transient, jitter=jitter))
+
+    @rule(turn=st.integers(0, 40), attempt=st.integers(0, 6))
+    def the_agent_answers_what_is_not_awaited(self, turn: int, attempt: int) -> None:
+        current = self.story.state.turn
+        if current and (current.version, current.attempt) == (turn, attempt):
+            return
+        moment = self.story.moment
+        assert not decide_reply(moment, turn, attempt, Reply("hi"))
+        assert not decide_failure(moment, turn, attempt, Failure("timeout", transient=True))
+
+    # The wire
+
+    @precondition(lambda self: self.story.state.outbox)
+    @rule()
+    def a_message_is_sent(self) -> None:
+        self.follows(self.story.sent())
+
+    @precondition(lambda self: self.story.state.outbox)
+    @rule()
+    def a_message_can_not_be_sent(self) -> None:
+        self.follows(self.story.unsendable())
+
+    @rule(queued=st.integers(0, 40), sent=st.booleans())
+    def the_wire_reports_what_is_not_in_the_outbox(self, queued: int, sent: bool) -> None:
+        if queued not in {one.version for one in self.story.state.outbox}:
+            assert not (self.story.sent(queued) if sent else self.story.unsendable(queued))
+
+    # The operator
+
+    @rule(text=WORDS | UNANSWERABLE)
+    def the_operator_sends(self, text: str) -> None:
+        self.follows(self.story.operator_sends(TEXTS[text]))
+
+    @precondition(lambda self: self.answerable)
+    @rule(data=st.data())
+    def the_operator_looks_at_what_was_set_aside(self, data: st.DataObject) -> None:
+        message = data.draw(st.sampled_from(sorted(self.answerable)))
+        retries = data.draw(st.booleans())
+        self.follows(self.story.retry(message) if retries else self.story.drop(message))
+
+    # The world
+
+    @rule(ms=st.sampled_from([1, SECOND_MS, 60 * SECOND_MS, 2 * HOUR_MS, 2 * DAY_MS]))
+    def time_passes(self, ms: int) -> None:
+        self.story.passes(ms=ms)
+
+    @rule()
+    def it_crashes(self) -> None:
+        lived = self.story.state, set(self.story.known)
+        self.story.crash()
+        assert (self.story.state, self.story.known) == lived
+
+    # What holds
+
+    def follows(self, events: list[Event]) -> list[Event]:
+        """Check what followed from one step, and note what the operator may look at."""
+        for event in events:
+            if isinstance(event, Dispatched):
+                assert lets_in(self.story.standing, event.sender), "a turn for one not let in"
+            if message := sets_aside(event):
+                self.answerable.add(message)
+            self.answerable.discard(looked_at(event))
+        return events
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        recorded = self.story.recorded
+        for one in recorded[self.audited :]:
+            self.auditor.read(one)
+        self.audited = len(recorded)
+        self.auditor.balance(at_rest=self.story.state.at_rest)
+        assert self.offered <= self.auditor.known.keys(), "a message was lost"
+
+    @invariant()
+    def the_state_is_the_fold_of_the_log(self) -> None:
+        assert conversation.fold(self.story.recorded) == self.story.state
+
+    @invariant()
+    def the_index_of_open_work_says_what_the_state_says(self) -> None:
+        state = self.story.state
+        messages = (*state.waiting, *state.uncoded, *state.queue, *state.outbox)
+        turns = (state.turn,) if state.turn else ()
+        assert sorted(one.version for one in (*messages, *turns)) == sorted(self.auditor.work)
+
+    @invariant()
+    def open_work_calls_for_something(self) -> None:
+        state = self.story.state
+        due = [type(one) for one in self.story.effects()]
+        assert due.count(Send) == bool(state.outbox)
+        assert due.count(Ask) + due.count(Wake) == bool(state.turn)
+        assert due.count(RequestCode) == bool(state.uncoded)
+        assert not state.queue or state.turn, "messages wait for a turn that nobody will begin"
+        assert not state.waiting or self.in_group, "a direct message waits for members"
+
+    @invariant()
+    def the_watermark_never_goes_back(self) -> None:
+        assert self.story.state.watermark >= self.highest_watermark
+        self.highest_watermark = self.story.state.watermark
+        if self.story.state.at_rest:
+            assert self.story.state.watermark == self.story.state.newest_ms
+
+
+OneConversation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestOneConversation = OneConversation.TestCase
