@@ -36,7 +36,7 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
     news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
     with _signals(news):
         failure = ""
-        back_off = BackOff()
+        back_off = BackOff(timing.back_off_scale)
         while True:
             daemon = Daemon(
                 config,

@@ -43,7 +43,7 @@ Window = Annotated[
     int, _parsed("a duration from 10s to 1d, such as 10m", values.seconds(10, 86_400))
 ]
 MapSize = Annotated[
-    int, _parsed("a size from 16MiB to 16TiB, such as 64GiB", values.size(1 << 24, 1 << 44))
+    int, _parsed("a size from 1MiB to 16TiB, such as 64GiB", values.size(1 << 20, 1 << 44))
 ]
 Dm = Annotated[
     DmPolicy,

@@ -21,13 +21,16 @@ HOUR_MS = 3_600_000
 PEER = Peer(ACCOUNT, "alice")
 GROUP = Group(ACCOUNT, "alice", "team")
 
-OPEN_DOOR = AccountPolicy(username="my-bot", dm_policy="allow")
+OPEN_DOOR = AccountPolicy(
+    username="my-bot",
+    dm_policy="allow",
+    enable_groups=True,
+    group_policy="open",
+    require_mention=False,
+)
 ALLOWLIST = AccountPolicy(username="my-bot", dm_policy="deny", allow_from=("alice",))
 STRANGERS_PAIR = AccountPolicy(username="my-bot", dm_policy="pairing")
 CLOSED_DOOR = AccountPolicy(username="my-bot", dm_policy="deny")
-OPEN_GROUPS = AccountPolicy(
-    username="my-bot", enable_groups=True, group_policy="open", require_mention=False
-)
 
 _numbers = count()
 

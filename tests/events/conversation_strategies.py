@@ -5,14 +5,13 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.policy import AccountPolicy, GroupPermission, SenderTools
+from events.policy import GroupPermission, SenderTools
 from events.standing import Standing
 from tests.events.builders import (
     ALLOWLIST,
     CLOSED_DOOR,
     HOUR_MS,
     OPEN_DOOR,
-    OPEN_GROUPS,
     SECOND_MS,
     STRANGERS_PAIR,
 )
@@ -29,18 +28,15 @@ _LISTED = GroupPermission(
     tools_by_sender={"bob": SenderTools(also_allow=("exec",))},
 )
 POLICIES = {
-    "open door": OPEN_DOOR,
-    "tight budget": replace(OPEN_DOOR, turn_budget=2, attempts=2),
-    "allowlist": ALLOWLIST,
-    "closed door": CLOSED_DOOR,
-    "strangers pair": STRANGERS_PAIR,
-    "open groups": OPEN_GROUPS,
-    "open groups, tight budget": replace(OPEN_GROUPS, turn_budget=1, group_apology="Sorry, all."),
-    "closed groups": AccountPolicy(
-        username="my-bot", enable_groups=True, group_policy="disabled", creator_bypass=False
+    "open": OPEN_DOOR,
+    "open, few turns": replace(OPEN_DOOR, turn_budget=2, attempts=2, group_apology="Sorry, all."),
+    "open, no groups": replace(OPEN_DOOR, enable_groups=False),
+    "listed": replace(
+        ALLOWLIST, enable_groups=True, creator_bypass=False, group_permissions=(_LISTED,)
     ),
-    "listed in group": AccountPolicy(
-        username="my-bot", enable_groups=True, group_permissions=(_LISTED,)
+    "strangers pair": replace(STRANGERS_PAIR, enable_groups=True),
+    "closed": replace(
+        CLOSED_DOOR, enable_groups=True, group_policy="disabled", creator_bypass=False
     ),
 }
 POLICY_NAMES = st.sampled_from(sorted(POLICIES))
@@ -75,15 +71,26 @@ class Writing(NamedTuple):
     malformed: bool
 
 
-WRITINGS = st.builds(
+_SENT_MS = st.sampled_from([0, 0, 1, -1, -SECOND_MS, -3 * DAY_MS])
+_PLAIN = st.builds(
     Writing,
-    st.sampled_from(["alice", "alice", "bob", "eve", "my-bot"]),
-    st.one_of(WORDS, WORDS, WORDS, UNANSWERABLE),
-    st.sampled_from([0, 0, 1, -1, -SECOND_MS, -3 * DAY_MS]),
-    st.sampled_from([0, 0, 0, -HOUR_MS, -2 * DAY_MS]),
-    st.booleans(),
-    st.sampled_from([False, False, False, True]),
+    st.sampled_from(["alice", "alice", "bob", "eve"]),
+    WORDS,
+    _SENT_MS,
+    st.sampled_from([0, -HOUR_MS]),
+    ours=st.just(False),
+    malformed=st.just(False),
 )
+_ODD = st.builds(
+    Writing,
+    st.sampled_from(["alice", "bob", "my-bot"]),
+    WORDS | UNANSWERABLE,
+    _SENT_MS,
+    st.sampled_from([0, -2 * DAY_MS]),
+    ours=st.booleans(),
+    malformed=st.booleans(),
+)
+WRITINGS = st.one_of(_PLAIN, _PLAIN, _PLAIN, _ODD)
 
 
 def lets_in(standing: Standing, sender: str) -> bool:

@@ -21,7 +21,7 @@ from events.arrivals import Arrival
 from events.conversation_events import Dispatched, MessageQueued, Pairing
 from events.effects import Ask, RequestCode, Send, Wake
 from events.event import Draft, Event
-from events.outbox import decide_code
+from events.outbox import decide_code, decide_sent, decide_unsendable
 from events.projections import looked_at, sets_aside
 from events.streams import Group, account_stream
 from events.turns import Failure, Reply, decide_failure, decide_reply, decide_standing
@@ -67,7 +67,7 @@ class OneConversation(RuleBasedStateMachine):
         self.auditor = Auditor(self.story.log, address, by_digest)
         self.answerable: set[int] = set()
         self.offered: set[bytes] = set()
-        self.account_asked_for_a_code()
+        self.asks_the_account()
         self.audited = self.highest_watermark = 0
 
     @property
@@ -78,24 +78,28 @@ class OneConversation(RuleBasedStateMachine):
 
     @rule(target=shown, messages=st.lists(WRITINGS | shown, min_size=1, max_size=4))
     def arrive(self, messages: list[Writing | Arrival]) -> Any:
+        return self.arrive_now(*messages)
+
+    def arrive_now(self, *messages: Writing | Arrival) -> Any:
         arrivals = [self.written(one) if isinstance(one, Writing) else one for one in messages]
         self.follows(self.story.arrive(*arrivals))
         self.offered.update(one.identity for one in arrivals if not one.wire_id)
         return multiple(*arrivals)
 
-    @rule(target=shown, messages=st.lists(WRITINGS | shown, min_size=1, max_size=2))
-    def break_the_actor(self, messages: list[Writing | Arrival]) -> Any:
-        arrivals = [self.written(one) if isinstance(one, Writing) else one for one in messages]
-        others = [one for one in arrivals if not one.wire_id]
-        self.follows(self.story.set_aside(*others))
-        self.offered.update(one.identity for one in others)
-        return multiple(*others)
+    @rule(target=shown, sender=st.sampled_from(["alice", "bob"]), text=WORDS)
+    def somebody_writes(self, sender: str, text: str) -> Any:
+        return self.arrive_now(Writing(sender, text, 0, 0, ours=False, malformed=False))
 
-    @rule(target=shown, writing=WRITINGS)
-    def were_there_before(self, writing: Writing) -> Arrival:
-        message = self.written(writing._replace(ours=False))
-        self.follows(self.story.baseline(message.identity))
-        return message
+    @rule(target=shown, message=WRITINGS | shown, was_there_before=st.booleans())
+    def come_otherwise(self, message: Writing | Arrival, was_there_before: bool) -> Any:
+        one = self.written(message) if isinstance(message, Writing) else message
+        if one.wire_id or one.identity in self.story.known:
+            assert not self.story.set_aside(*[one] * (not one.wire_id))
+        elif was_there_before:
+            self.follows(self.story.baseline(one.identity))
+        else:
+            self.follows(self.story.set_aside(one, one))
+        return one
 
     def written(self, writing: Writing) -> Arrival:
         # By whom else it is written, our id in it is a forgery and must not hide the message.
@@ -139,34 +143,33 @@ class OneConversation(RuleBasedStateMachine):
         turn = self.story.state.turn
         assert turn is None or lets_in(self.story.standing, turn.sender)
 
-    @rule()
-    def account_asked_for_a_code(self) -> None:
+    def asks_the_account(self) -> None:
+        """Let the account record a request, which a code or an approval is then told for."""
         requested = PairingRequested("alice", bytes(32), self.story.now_ms + HOUR_MS)
         draft = Draft(account_stream(ACCOUNT), requested)
         [recorded] = self.story.log.record([draft], self.story.now_ms)
         self.request_seq = recorded.seq
 
     @precondition(lambda self: self.story.state.uncoded)
-    @rule()
-    def a_code_is_issued(self) -> None:
+    @rule(anew=st.booleans())
+    def a_code_is_issued(self, anew: bool) -> None:
+        if anew:
+            self.asks_the_account()
         before = self.story.state.coded
         events = self.follows(self.story.code_issued(self.request_seq))
-        told = sum("alice" in text for text in self.story.texts(events))
-        assert told == (before != self.request_seq), "a code is told once"
+        codes = sum(isinstance(event, MessageQueued) for event in events)
+        assert codes == (before != self.request_seq), "a code is told once"
 
-    @rule()
-    def a_code_comes_too_late(self) -> None:
-        drafts = decide_code(self.story.moment, 9_999, self.request_seq, "ABCD2345")
-        events = self.follows(self.story.follow(drafts))
-        assert not any(isinstance(event, MessageQueued) for event in events)
-
+    @precondition(lambda self: self.story.state.uncoded)
     @rule(reason=WITHHELD)
     def no_code_is_issued(self, reason: Withheld) -> None:
         self.follows(self.story.code_withheld(reason))
 
     @precondition(lambda self: not self.in_group)
-    @rule()
-    def an_approval_is_announced(self) -> None:
+    @rule(anew=st.booleans())
+    def an_approval_is_announced(self, anew: bool) -> None:
+        if anew:
+            self.asks_the_account()
         told = self.story.state.announced == self.request_seq
         assert bool(self.follows(self.story.announce(self.request_seq))) == (not told)
 
@@ -182,15 +185,6 @@ class OneConversation(RuleBasedStateMachine):
     def the_agent_fails(self, transient: bool, jitter: float) -> None:
         self.follows(self.story.agent_fails(transient=transient, jitter=jitter))
 
-    @rule(turn=st.integers(0, 40), attempt=st.integers(0, 6))
-    def the_agent_answers_what_is_not_awaited(self, turn: int, attempt: int) -> None:
-        current = self.story.state.turn
-        if current and (current.version, current.attempt) == (turn, attempt):
-            return
-        moment = self.story.moment
-        assert not decide_reply(moment, turn, attempt, Reply("hi"))
-        assert not decide_failure(moment, turn, attempt, Failure("timeout", transient=True))
-
     # The wire
 
     @precondition(lambda self: self.story.state.outbox)
@@ -202,11 +196,6 @@ class OneConversation(RuleBasedStateMachine):
     @rule()
     def a_message_can_not_be_sent(self) -> None:
         self.follows(self.story.unsendable())
-
-    @rule(queued=st.integers(0, 40), sent=st.booleans())
-    def the_wire_reports_what_is_not_in_the_outbox(self, queued: int, sent: bool) -> None:
-        if queued not in {one.version for one in self.story.state.outbox}:
-            assert not (self.story.sent(queued) if sent else self.story.unsendable(queued))
 
     # The operator
 
@@ -274,6 +263,19 @@ class OneConversation(RuleBasedStateMachine):
         assert due.count(RequestCode) == bool(state.uncoded)
         assert not state.queue or state.turn, "messages wait for a turn that nobody will begin"
         assert not state.waiting or self.in_group, "a direct message waits for members"
+
+    @invariant()
+    def answers_that_are_not_awaited_change_nothing(self) -> None:
+        moment, turn = self.story.moment, self.story.state.turn
+        attempts = [(turn.version, turn.attempt + 1), (turn.version, 0)] if turn else []
+        for version, attempt in [*attempts, (self.story.state.version, 1), (0, 1)]:
+            if not turn or (version, attempt) != (turn.version, turn.attempt):
+                assert not decide_reply(moment, version, attempt, Reply("hi"))
+                assert not decide_failure(moment, version, attempt, Failure("timeout", True))
+        assert not decide_unsendable(moment, 0, "refused")
+        assert not decide_sent(moment, 0, sent_ms=0, reconciled=False, posts=1)
+        codes = decide_code(moment, 0, self.request_seq + 1, "ABCD2345")
+        assert not any(isinstance(draft.event, MessageQueued) for draft in codes)
 
     @invariant()
     def the_watermark_never_goes_back(self) -> None:
