@@ -21,9 +21,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from actors.configuration import AccountConfig
-from actors.messages import Ruling
+from actors.messages import Redeem, Ruling
 from actors.pairings import AmbiguousCode, of_code, paired, pending
+from events.policy import ToolGrant
 from events.streams import account_stream
+from store.dead_letters import DeadLetter, dead_letters, tools_of
 from store.event_log import EventLog
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,12 @@ class Judged(msgspec.Struct, forbid_unknown_fields=True):
     code: str = ""
     person: str = ""
     account: str = ""
+
+
+class Letter(msgspec.Struct, forbid_unknown_fields=True):
+    """A dead letter, by the sequence of its message."""
+
+    seq: int
 
 
 class Control:
@@ -75,6 +83,7 @@ class Control:
                 Route("/status", self._get_status),
                 Route("/pairings", self._get_pairings),
                 Route("/pairings/{kind}", self._post_ruling, methods=["POST"]),
+                Route("/dead-letters/{kind}", self._post_redeem, methods=["POST"]),
             ]
         )
         self._server = uvicorn.Server(
@@ -120,6 +129,31 @@ class Control:
             return _refusal(409, f"{person} has nothing to {kind} in account {account}")
         return JSONResponse({"account": account, "person": ruled})
 
+    async def _post_redeem(self, request: Request) -> JSONResponse:
+        kind = request.path_params["kind"]
+        if kind not in ("retry", "drop"):
+            return _refusal(404, f"a dead letter can be retried or dropped, not {kind!r}")
+        try:
+            seq = msgspec.json.decode(await _body(request), type=Letter).seq
+        except (msgspec.MsgspecError, ValueError) as error:
+            return _refusal(400, str(error))
+        letter, tools = await asyncio.to_thread(self._letter, seq)
+        if letter is None:
+            return _refusal(404, f"{seq} is no dead letter; see: ztm-chat dead-letters list")
+        granted = None if kind == "drop" else tools or ToolGrant(allow=())
+        done = await self._answered(
+            lambda answer: self._tell(
+                letter.stream, Redeem(letter.aside, letter.seen, granted, answer)
+            )
+        )
+        if not done:
+            return _refusal(409, "its sender is no longer let in, so it is not answered")
+        return JSONResponse({"seq": seq, "stream": letter.stream})
+
+    def _letter(self, seq: int) -> tuple[DeadLetter | None, ToolGrant | None]:
+        letter = next((one for one in dead_letters(self._log) if one.seen.seq == seq), None)
+        return letter, tools_of(self._log, letter.seen) if letter else None
+
     def _whom(self, kind: str, judged: Judged) -> tuple[str, str]:
         """The account and person that a ruling means. Raises `ValueError` when it means nobody."""
         if kind == "revoke":
@@ -150,19 +184,28 @@ class Control:
     async def _rule(
         self, kind: Literal["approve", "deny", "revoke"], account: str, person: str
     ) -> str | None:
+        ruled: str | None = await self._answered(
+            lambda answer: self._tell(
+                account_stream(account), Ruling(kind, person, "operator", answer)
+            )
+        )
+        return ruled
+
+    async def _answered(self, tell: Callable[[Callable[[Any], None]], None]) -> Any:
+        """What an actor answers to what `tell` tells it; raises `TimeoutError` after `RULING_S`."""
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[str | None] = loop.create_future()
+        answered: asyncio.Future[Any] = loop.create_future()
 
-        def answer(ruled: str | None) -> None:
-            loop.call_soon_threadsafe(_set, answered, ruled)
+        def answer(found: Any) -> None:
+            loop.call_soon_threadsafe(_set, answered, found)
 
-        self._tell(account_stream(account), Ruling(kind, person, "operator", answer))
+        tell(answer)
         return await asyncio.wait_for(answered, RULING_S)
 
 
-def _set(future: "asyncio.Future[str | None]", ruled: str | None) -> None:
+def _set(future: "asyncio.Future[Any]", answer: Any) -> None:
     if not future.done():
-        future.set_result(ruled)
+        future.set_result(answer)
 
 
 def _refusal(status: int, error: str) -> JSONResponse:

@@ -23,6 +23,7 @@ from actors.messages import (
     Loaded,
     MayStop,
     Quiet,
+    Redeem,
     Say,
     Sent,
     SetAside,
@@ -53,7 +54,13 @@ from events.outbox import (
 from events.standing import Standing
 from events.streams import Conversation as Address
 from events.streams import conversation_stream
-from events.turns import decide_failure, decide_reply, decide_standing
+from events.turns import (
+    decide_drop,
+    decide_failure,
+    decide_reply,
+    decide_retry,
+    decide_standing,
+)
 from events.unfolding import Moment
 
 ENTROPY_BYTES = 32
@@ -102,6 +109,9 @@ class ConversationActor(EventSourced[Conversation]):
                     decide_approved(self._moment(), person, seq),
                     lambda _: self._parent.tell(announced),
                 )
+            case Redeem():
+                drafts = self._redeemed(message)
+                self.append(drafts, lambda recorded: message.answer(bool(recorded)))
             case Quiet():
                 self._ask_to_stop()
             case Woken():
@@ -173,6 +183,11 @@ class ConversationActor(EventSourced[Conversation]):
             self.append(decide_membership_known(moment, texts))
         else:
             self.append(decide_standing(moment))
+
+    def _redeemed(self, redeem: Redeem) -> list[Draft]:
+        if redeem.tools is None:
+            return decide_drop(self._moment(), redeem.aside)
+        return decide_retry(self._moment(), redeem.aside, redeem.seen, redeem.tools)
 
     def _moment(self) -> Moment:
         return Moment(

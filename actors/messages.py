@@ -10,7 +10,8 @@ import msgspec
 
 from events.arrivals import Arrival
 from events.conversation_events import Owed
-from events.event import Draft
+from events.event import Draft, Recorded
+from events.policy import ToolGrant
 from events.standing import GroupFacts, Standing
 from events.streams import Conversation
 from events.turns import Failure, Reply
@@ -208,6 +209,18 @@ class Say(msgspec.Struct, frozen=True):
     """From the operator: send `text` in this conversation."""
 
     text: str
+
+
+class Redeem(msgspec.Struct, frozen=True):
+    """From the operator: a message set aside (as version `aside`; `seen` is its MessageSeen) is
+    to be answered after all, or done with (`tools` is `None`). `answer` hears whether that was
+    recorded.
+    """
+
+    aside: int
+    seen: Recorded
+    tools: ToolGrant | None
+    answer: Callable[[bool], None]
 
 
 class Woken(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the log's derived indexes hold of an event: dedup entries, open work, messages set aside.
+"""What the log's derived indexes hold of an event: dedup entries and open work.
 
 The store writes them in the events' own transaction, so they never disagree with the log; they can
 be thrown away and built again from it.
@@ -12,7 +12,6 @@ from events.conversation_events import (
     AgentReplied,
     BaselineTaken,
     Dispatched,
-    MessageDropped,
     MessageIgnored,
     MessageQueued,
     MessageRetried,
@@ -47,8 +46,6 @@ _CLOSES: dict[type[Event], Callable[[Any], tuple[int, ...]]] = {
 
 _OPENS = frozenset({MessageSeen, MessageRetried, Dispatched, MessageQueued})
 
-_SETS_ASIDE = frozenset({"agent"})
-
 
 def _goes_on(decided: PolicyDecided) -> bool:
     if decided.action == "pairing":
@@ -71,15 +68,3 @@ def closes(event: Event) -> tuple[int, ...]:
     """Versions, in the same stream, of events whose work this one ends."""
     ended = _CLOSES.get(type(event))
     return ended(event) if ended else ()
-
-
-def sets_aside(event: Event) -> int:
-    """The version of a message that this event leaves for the operator to look at; 0 for none."""
-    if isinstance(event, MessageSetAside) and event.reason in _SETS_ASIDE:
-        return event.message
-    return 0
-
-
-def looked_at(event: Event) -> int:
-    """The version of a message set aside that the operator has decided on; 0 for none."""
-    return event.message if isinstance(event, MessageRetried | MessageDropped) else 0

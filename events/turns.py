@@ -99,14 +99,13 @@ def decide_standing(moment: Moment) -> list[Draft]:
     return unfolding.done()
 
 
-def decide_retry(moment: Moment, seen: Recorded, tools: ToolGrant) -> list[Draft]:
-    """Let a message that was set aside (its MessageSeen) be answered after all, if its sender is
-    still let in."""
+def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -> list[Draft]:
+    """Let a message that was set aside (`aside`: as which version; `seen`: its MessageSeen) be
+    answered after all, if its sender is still let in."""
     message = seen.event
     unfolding = Unfolding(moment)
     if isinstance(message, MessageSeen) and unfolding.lets_in(message.sender):
-        retried = MessageRetried(seen.version, message.sender, message.sent_ms, tools)
-        unfolding.add(retried, by=seen.seq)
+        unfolding.add(MessageRetried(aside, message.sender, message.sent_ms, tools), by=seen.seq)
     return unfolding.done()
 
 

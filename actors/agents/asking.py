@@ -15,13 +15,13 @@ from actors.system import AskTask
 from events.conversation_events import (
     AgentReplied,
     Dispatched,
-    MessageRetried,
     MessageSeen,
     PolicyDecided,
 )
 from events.event import Recorded
 from events.streams import Group, Peer, parse_stream
 from events.turns import Failure, Reply
+from store.dead_letters import message_behind
 from store.event_log import EventLog
 
 log = logging.getLogger(__name__)
@@ -115,13 +115,10 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
 
 
 def _message(log: EventLog, stream: str, version: int) -> Recorded:
-    """The MessageSeen at `version`, or the one that a MessageRetried there stands for."""
-    found = next(iter(log.read_stream(stream, version - 1)), None)
+    found = message_behind(log, stream, version)
     if found is None:
-        msg = f"{stream} has no version {version}"
+        msg = f"version {version} of {stream} is no message"
         raise TurnGone(msg)
-    if isinstance(found.event, MessageRetried):
-        return _message(log, stream, found.event.message)
     return found
 
 

@@ -16,6 +16,10 @@ COMMANDS = {
     "status": ("ztm_chat.commands.status", "Show what the daemon and its accounts are doing."),
     "pairing": ("ztm_chat.commands.pairing", "List, approve, deny and revoke pairings."),
     "why": ("ztm_chat.commands.why", "Explain what was done with a message, and why."),
+    "dead-letters": (
+        "ztm_chat.commands.dead_letters",
+        "List, show, retry and drop messages that the agent could not answer.",
+    ),
     "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
 }
 """Each command's module, which holds it as `command`, and its line in the list of commands."""

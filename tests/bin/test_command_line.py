@@ -335,3 +335,36 @@ def test_help_names_every_command(operator: Operator) -> None:
     for name in ("run", "status", "pairing", "why", "demo"):
         assert f"  {name} " in shown
     assert operator.run("--version") == "ztm-chat 0.1.0\n"
+
+
+def test_a_message_that_the_agent_could_not_answer_is_retried_or_dropped(
+    operator: Operator, bot: MeshAgent, alice: MeshAgent
+) -> None:
+    flag = operator.folder / "works"
+    program = operator.folder / "agent"
+    program.write_text(f"#!/bin/sh\ncat >/dev/null\n[ -e {flag} ] || exit 64\necho at last\n")
+    program.chmod(0o755)
+    agent = f"agent: {{kind: command, argv: [{program}]}}"
+    operator.configure(bot.url, f"dmPolicy: allow\n        {agent}")
+    daemon = operator.start()
+    assert operator.run("dead-letters", "list") == "No dead letters.\n"
+    for text in ("one", "two"):
+        alice.send("my-bot", text)
+        alice.wait_for(replies(1 if text == "one" else 2), sender="my-bot")
+    (apology, _) = alice.inbox("my-bot")
+    assert apology.text.startswith("Sorry")
+    listed = operator.run("dead-letters", "list", "--json").splitlines()
+    first, second = (json.loads(line) for line in listed)
+    assert (first["text"], second["text"], first["sender"]) == ("one", "two", "alice")
+    assert "The agent failed at attempt 1" in operator.run(
+        "dead-letters", "show", str(first["seq"])
+    )
+    flag.touch()
+    assert "goes to the agent again" in operator.run("dead-letters", "retry", str(first["seq"]))
+    entries = alice.wait_for(replies(3), sender="my-bot")
+    assert entries[-1].text == "at last"
+    assert "is dropped" in operator.run("dead-letters", "drop", str(second["seq"]))
+    assert operator.run("dead-letters", "list") == "No dead letters.\n"
+    assert "is no dead letter" in operator.run("dead-letters", "retry", str(first["seq"]), code=1)
+    assert "answered after all" in operator.run("why", str(first["seq"]))
+    stop(daemon)

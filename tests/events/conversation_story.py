@@ -15,7 +15,7 @@ from events.arrivals import (
     decide_membership_known,
     decide_set_aside,
 )
-from events.conversation_events import Pairing
+from events.conversation_events import MessageRetried, Pairing
 from events.effects import Effect, due
 from events.event import Draft, Event, Recorded
 from events.policy import AccountPolicy, ToolGrant
@@ -121,6 +121,10 @@ class ConversationStory:
     def group_is(self, *members: str, name: str = "Team") -> list[Event]:
         """The group's file shows who its members are; what waited for that is judged."""
         self.standing = replace(self.standing, group=GroupFacts(name, frozenset(members)))
+        return self.judge_waiting()
+
+    def judge_waiting(self) -> list[Event]:
+        """Judge what waits for the group's members, as far as they are known."""
         waiting = {one.version for one in self.state.waiting}
         texts = {
             one.version: self.log.text(one) or "" for one in self.recorded if one.version in waiting
@@ -146,7 +150,12 @@ class ConversationStory:
 
     def agent_replies(self, text: str = "hi", *, silent: bool = False) -> list[Event]:
         """The agent answers the turn in flight."""
-        turn = self.turn
+        return self.replies_to(self.turn, text, silent=silent)
+
+    def replies_to(
+        self, turn: conversation.Turn, text: str, *, silent: bool = False
+    ) -> list[Event]:
+        """The agent answers `turn`, be it awaited or not."""
         reply = Reply(text, silent=silent)
         return self.follow(turns.decide_reply(self.moment, turn.version, turn.attempt, reply))
 
@@ -188,11 +197,13 @@ class ConversationStory:
         """The operator says something in this conversation."""
         return self.follow(outbox.decide_send(self.moment, "alice", text))
 
-    def retry(self, message: int) -> list[Event]:
-        """The operator wants the message of that version to be answered after all."""
-        [seen] = [one for one in self.recorded if one.version == message]
-        tools = ToolGrant()
-        return self.follow(turns.decide_retry(self.moment, seen, tools))
+    def retry(self, aside: int, tools: ToolGrant | None = None) -> list[Event]:
+        """The operator wants the message set aside as that version to be answered after all."""
+        by_version = {one.version: one for one in self.recorded}
+        seen = by_version[aside]
+        while isinstance(seen.event, MessageRetried):
+            seen = by_version[seen.event.message]
+        return self.follow(turns.decide_retry(self.moment, aside, seen, tools or ToolGrant()))
 
     def drop(self, message: int) -> list[Event]:
         """The operator has done with the message of that version."""

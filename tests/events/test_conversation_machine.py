@@ -18,11 +18,17 @@ from msgspec.structs import replace
 from events import conversation
 from events.account_events import PairingRequested
 from events.arrivals import Arrival
-from events.conversation_events import Dispatched, MessageQueued, Pairing
+from events.conversation_events import (
+    Dispatched,
+    MessageDropped,
+    MessageQueued,
+    MessageRetried,
+    MessageSetAside,
+    Pairing,
+)
 from events.effects import Ask, RequestCode, Send, Wake
 from events.event import Draft, Event
 from events.outbox import decide_code, decide_sent, decide_unsendable
-from events.projections import looked_at, sets_aside
 from events.streams import Group, account_stream
 from events.turns import Failure, Reply, decide_failure, decide_reply, decide_standing
 from tests.events.auditor import Auditor
@@ -229,9 +235,10 @@ class OneConversation(RuleBasedStateMachine):
         for event in events:
             if isinstance(event, Dispatched):
                 assert lets_in(self.story.standing, event.sender), "a turn for one not let in"
-            if message := sets_aside(event):
-                self.answerable.add(message)
-            self.answerable.discard(looked_at(event))
+            if isinstance(event, MessageSetAside):
+                self.answerable.add(event.message)
+            if isinstance(event, MessageRetried | MessageDropped):
+                self.answerable.remove(event.message)
         return events
 
     @invariant()
@@ -285,5 +292,7 @@ class OneConversation(RuleBasedStateMachine):
             assert self.story.state.watermark == self.story.state.newest_ms
 
 
-OneConversation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+OneConversation.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None
+)
 TestOneConversation = OneConversation.TestCase

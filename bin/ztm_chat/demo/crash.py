@@ -30,7 +30,7 @@ class Crash:
         self._stage.start_daemon(until=GatewayStarted)
         self._screen.happened(f"The daemon is started again (process {self._stage.daemon.pid}).")
         self._await_answers(messages)
-        self._count_answers(messages)
+        self.count_answers(messages)
         return messages
 
     def _to_bot(self, text: str) -> Message:
@@ -80,7 +80,7 @@ class Crash:
         found = [entry for message in messages for entry in self._stage.answers(message)]
         return sorted(found, key=lambda entry: entry.time)
 
-    def _count_answers(self, messages: list[Message]) -> None:
+    def count_answers(self, messages: list[Message]) -> None:
         """Once what was said twice has had its time to be seen."""
         time.sleep(TICKS_TO_SHOW * self._stage.mesh.timing.publish_tick_s)
         answered = Counter(

@@ -1,5 +1,6 @@
 """The reader types as alice: to the bot, or in the group; what comes back is shown as it comes."""
 
+import sys
 import threading
 from collections import Counter
 
@@ -64,17 +65,24 @@ class Dialogue:
             raise NotSeen("the daemon to be there", f"that it ended with status {status}")
         command, _, rest = line.partition(" ")
         try:
-            match command:
-                case "/group":
-                    self._written.append(self._stage.write_to_team(ALICE, rest.strip()))
-                case "/approve":
-                    self._approve(rest.strip())
-                case _ if command.startswith("/"):
+            match command, rest.strip():
+                case "/group", text if text:
+                    self._echo(TEAM, text)
+                    self._written.append(self._stage.write_to_team(ALICE, text))
+                case "/approve", code if code:
+                    self._approve(code)
+                case _ if line.startswith("/"):
                     self._screen.text(HELP)
                 case _:
+                    self._echo(BOT, line)
                     self._written.append(self._stage.write(ALICE, line))
         except (MessageLost, MessageRefused) as error:
             self._screen.text(f"The mesh did not take it: {error}")
+
+    def _echo(self, to: str, text: str) -> None:
+        """Show what came through a pipe; a terminal has shown it already."""
+        if not sys.stdin.isatty():
+            self._screen.said(ALICE, to, text)
 
     def _approve(self, code: str) -> None:
         arguments = ("pairing", "approve", "ztm-chat", code)
@@ -84,7 +92,7 @@ class Dialogue:
     def _await_the_rest(self) -> None:
         """Until all that was written is decided, nothing is left to do, and it is shown."""
         self._stage.wait(
-            lambda: all(map(self._stage.record.decision, self._written)),
+            lambda: all(map(self._stage.record.settled, self._written)),
             expected="every message to be decided",
         )
         self._stage.wait(

@@ -19,9 +19,10 @@ from ztm_chat.demo.stage import ALICE, BOB, ECHO, TEAM, NotSeen, Stage, open_sta
 WELL, FAILED, INTERRUPTED = 0, 1, 130
 
 INTRODUCTION = """\
-A simulated ZTM mesh, whose agents serve the real HTTP API on loopback; two people, {alice}
-and {bob}; a group, {team}. The daemon is a real process. Its AI agent is the built-in echo,
-which thinks for 0.4 s. The waiting times of mesh and daemon are divided by {speed:g}."""
+A simulated ZTM mesh, its agents serving the real HTTP API on loopback. Two people, {alice} and \
+{bob}, and a group, {team}. The daemon is a real process; its AI agent is the built-in echo, which \
+thinks for 0.4 s. The waiting times of mesh and daemon are divided by {speed:g}.
+Configuration and logs: {folder}"""
 
 NEXT = """
 Next:  ztm-chat demo --interactive      type as alice yourself
@@ -68,8 +69,9 @@ def show(
 
 
 def _introduce(stage: Stage, screen: Screen, speed: float) -> None:
-    screen.text(INTRODUCTION.format(alice=ALICE, bob=BOB, team=TEAM, speed=speed))
-    screen.text(f"Configuration and logs: {stage.folder}")
+    screen.text(
+        INTRODUCTION.format(alice=ALICE, bob=BOB, team=TEAM, speed=speed, folder=stage.folder)
+    )
 
 
 def _play(stage: Stage, screen: Screen) -> None:

@@ -107,9 +107,7 @@ class Play:
         """The Chat app shows nothing new: everything is answered, and the app is restarted."""
         before = self.stage.record.head()
         self.stage.bot.deafen()
-        self.screen.happened(
-            f"The Chat app of {BOT}'s ZTM Agent silently stops seeing what is new."
-        )
+        self.screen.happened(f"The Chat app of {BOT}'s agent silently stops seeing what is new.")
         self._answered(self._write(ALICE, "Can you hear me?"), "whitelisted")
         self._answered(self._write_to_team(BOB, f"@{BOT} and me?"), "allowed")
         deaf = self.stage.wait(

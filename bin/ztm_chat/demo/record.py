@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from events.conversation_events import Dispatched, MessageSeen, PolicyDecided
+from events.conversation_events import Dispatched, MessageIgnored, MessageSeen, PolicyDecided
 from events.event import Event, Recorded
 from store.errors import LogUnusable
 from store.lmdb_log import LmdbLog
@@ -62,6 +62,15 @@ class Record:
             if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
                 return one.event
         return None
+
+    def settled(self, message: Message) -> bool:
+        """Whether a decision was made on this message, or none is to come."""
+        ignored = any(
+            isinstance(one.event, MessageIgnored)
+            and (one.event.sender, one.event.sent_ms) == (message.sender, message.sent_ms)
+            for one in self.since(0)
+        )
+        return ignored or self.decision(message) is not None
 
     def dispatched(self, message: Message) -> bool:
         """Whether a turn with this message was given to the agent."""

@@ -94,7 +94,8 @@ class Screen:
         ]
         shown = Text(" " * MARGIN)
         shown.append(safe(label).ljust(NAMES - 1) + " ", style=style)
-        shown.append(f"\n{indent}".join(wrapped), style="dim" if dim else "")
+        words = textwrap.indent("\n".join(wrapped), indent).lstrip()
+        shown.append(words, style="dim" if dim else "")
         self._print(shown)
 
     def _print(self, text: Text) -> None:

@@ -1,0 +1,215 @@
+"""The demo as a reader runs it: real processes, and what is left when it is over."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from select import select
+from typing import IO
+
+import pytest
+
+from events.streams import Peer, conversation_stream
+from ztm_chat.demo.crash import Crash
+from ztm_chat.demo.performance import FAILED, INTERRUPTED, show
+from ztm_chat.demo.record import Message
+from ztm_chat.demo.screen import Screen
+from ztm_chat.demo.stage import ALICE, BOT, NotSeen, open_stage
+
+COMMAND = [sys.executable, "-P", "-m", "ztm_chat", "demo"]
+SPEED = "6"
+SCENES = [
+    "0  The daemon joins the mesh",
+    "1  A stranger writes",
+    "2  The operator approves",
+    "3  In the group, only a mention counts",
+    "4  The Chat app goes deaf",
+    "5  kill -9 in mid-work",
+    "6  Why? The trail of one message",
+]
+PROCESS = re.compile(r"\(process (\d+)\)")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the demo; its temporary folder is made in `tmp_path`."""
+    started = []
+
+    def demo(*arguments: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [*COMMAND, "--speed", SPEED, *arguments],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        started.append(process)
+        return process
+
+    yield demo
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def output_of(process: "subprocess.Popen[str]") -> IO[str]:
+    assert process.stdout
+    return process.stdout
+
+
+def read_until(process: "subprocess.Popen[str]", wanted: str) -> str:
+    """What it prints up to the line that matches `wanted`."""
+    said = ""
+    for line in output_of(process):
+        said += line
+        if re.search(wanted, line):
+            return said
+    pytest.fail(f"it ended without {wanted!r}:\n{said}")
+
+
+def write(process: "subprocess.Popen[str]", line: str) -> None:
+    assert process.stdin
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def assert_nothing_is_left(said: str, folder: Path) -> None:
+    assert list(folder.iterdir()) == []
+    daemons = [int(process) for process in PROCESS.findall(said)]
+    for daemon in daemons:
+        with pytest.raises(ProcessLookupError):
+            os.kill(daemon, 0)
+
+
+def test_the_demo_shows_all_of_it_and_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    process = start()
+    said, _ = process.communicate(timeout=50)
+    assert process.returncode == 0, said
+    assert [line for line in said.splitlines() if line in SCENES] == SCENES
+    assert "4 questions, 4 answers: each exactly once" in said
+    assert "8 messages let in, 8 answered" in said
+    assert len(PROCESS.findall(said)) == 2, "the daemon was started twice"
+    assert_nothing_is_left(said, tmp_path)
+
+
+def test_it_is_plain_and_narrow_in_a_pipe(start: Start) -> None:
+    process = start("--interactive")
+    said, _ = process.communicate("hello\n/what\n", timeout=30)
+    assert process.returncode == 0, said
+    assert "\x1b" not in said
+    assert max(map(len, said.splitlines())) <= 90
+    assert "alice → my-bot   hello" in said
+
+
+def test_the_reader_types_as_alice_and_is_answered(start: Start, tmp_path: Path) -> None:
+    process = start("--interactive")
+    write(process, "hello")
+    said = read_until(process, r"Pairing code: \w{8}")
+    code = said.partition("Pairing code: ")[2][:8]
+    write(process, f"/approve {code}")
+    said += read_until(process, "You are approved")
+    write(process, "hello again")
+    said += read_until(process, "You said: hello again")
+    write(process, "/group nobody in particular")
+    said += read_until(process, "mention_required")
+    rest, _ = process.communicate("/group @my-bot and here?\n", timeout=30)
+    assert process.returncode == 0, rest
+    assert "You said: @my-bot and here?" in rest
+    assert_nothing_is_left(said + rest, tmp_path)
+
+
+def test_the_reader_can_leave_at_once(start: Start, tmp_path: Path) -> None:
+    process = start("--interactive")
+    said, _ = process.communicate("/quit\n", timeout=30)
+    assert process.returncode == 0, said
+    assert_nothing_is_left(said, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_midway_it_leaves_nothing(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start()
+    said = read_until(process, "2  The operator approves")
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == INTERRUPTED, rest
+    assert "Traceback" not in rest
+    assert_nothing_is_left(said + rest, tmp_path)
+
+
+def test_interrupted_while_the_reader_types_it_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    process = start("--interactive")
+    said = read_until(process, "/quit")
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == INTERRUPTED, rest
+    assert_nothing_is_left(said + rest, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_the_daemon_dies_with_a_demo_that_is_killed(start: Start) -> None:
+    process = start()
+    said = read_until(process, r"\(process \d+\)")
+    daemon = os.pidfd_open(int(PROCESS.findall(said)[0]))
+    try:
+        process.kill()
+        ended, _, _ = select([daemon], [], [], 10)
+        assert ended, "the daemon lives on"
+    finally:
+        os.close(daemon)
+
+
+@pytest.mark.parametrize(
+    ("agent", "scene", "found"),
+    [
+        pytest.param(
+            {"kind": "command", "argv": ["false"]},
+            SCENES[2],
+            "found: nothing of it within 4 s",
+            id="an agent that never answers",
+        ),
+        pytest.param(
+            {"kind": "nonsense"},
+            SCENES[0],
+            "found: that the daemon ended by itself, with status 2",
+            id="a daemon that cannot start",
+        ),
+    ],
+)
+def test_what_does_not_happen_is_named_and_the_log_is_kept(
+    agent: Mapping[str, object],
+    scene: str,
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert show(speed=10, agent=agent, patience_s=4) == FAILED
+    said = capsys.readouterr().out
+    assert f"Failed: scene {scene}" in said
+    assert found in said
+    [folder] = tmp_path.iterdir()
+    assert str(folder / "daemon.log") in said
+    assert (folder / "daemon.log").is_file()
+
+
+def test_a_second_answer_does_not_go_unnoticed() -> None:
+    with open_stage(scale=0.05) as stage:
+        stage.bot.accept(stage.mesh.permit(BOT, stage.bot.public_key))
+        stream = conversation_stream(Peer(BOT, ALICE))
+        question = Message(ALICE, stream, "tea?", stage.people[ALICE].send(BOT, "tea?"))
+        crash = Crash(stage, Screen())
+        stage.bot.send(ALICE, "You said: tea?")
+        crash.count_answers([question])
+        stage.bot.send(ALICE, "You said: tea?")
+        with pytest.raises(NotSeen, match="'tea\\?': 2"):
+            crash.count_answers([question])
