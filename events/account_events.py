@@ -99,3 +99,18 @@ class PairingAnnounced(Event, frozen=True):
     """The notice of approval is durably queued in the person's conversation."""
 
     person: str
+
+
+class PersonErased(Event, frozen=True):
+    """The words of `person` were given up: the key with this id (which tells nothing of the key
+    itself) is destroyed as soon as this is durable.
+
+    What the mesh still shows of that person, in any conversation of the account, is not taken in
+    again: messages whose `sent_ms` is at most `until_ms`, which is the newest of theirs that was
+    known, or the moment of the erasure if that is later. `by`: by which way it was asked for.
+    """
+
+    person: str
+    key_id: bytes
+    until_ms: int
+    by: str

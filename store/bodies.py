@@ -33,10 +33,8 @@ def key_id_of(sealed: bytes) -> bytes:
 
 def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> str:
     """The words. Raises `LogDamaged` when a bit of them, or their place, is not what was sealed."""
-    nonce = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES]
-    secret = sealed[KEY_ID_BYTES + NONCE_BYTES :]
     try:
-        plain = cipher.decrypt(nonce, secret, _bound_to(log_id, seq, slot))
+        plain = open_sealed(sealed, cipher=cipher, log_id=log_id, seq=seq, slot=slot)
     except (InvalidTag, ValueError) as error:
         raise LogDamaged(
             "a body is not what was written",
@@ -44,6 +42,13 @@ def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -
             cure="restore the log from a backup",
         ) from error
     return plain[SALT_BYTES:].decode("utf-8", "surrogatepass")
+
+
+def open_sealed(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> bytes:
+    """Salt and text as bytes. Raises `InvalidTag`, and `ValueError` for what is too short."""
+    nonce = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES]
+    secret = sealed[KEY_ID_BYTES + NONCE_BYTES :]
+    return cipher.decrypt(nonce, secret, _bound_to(log_id, seq, slot))
 
 
 def _bound_to(log_id: str, seq: int, slot: int) -> bytes:

@@ -110,6 +110,12 @@ def unspan(data: bytes) -> tuple[int, int]:
     return key, count
 
 
+def unslot(data: bytes) -> tuple[int, int]:
+    """A body's sequence and slot."""
+    seq, place = _slot.unpack(data)
+    return seq, place
+
+
 def name_key(stream: str) -> bytes:
     """A stream's key in `names`."""
     return hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest()

@@ -1,23 +1,15 @@
-"""The documentation, held to the code: what a page says exists, and what exists has its place.
+"""The documentation, held to the code: what a page says exists, and what exists has its place."""
 
-python tests/test_docs.py    writes the commands' help into docs/commands.md again
-"""
-
-import argparse
 import ast
 import importlib
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-import click
 import msgspec
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from actors.agents.settings import CommandSettings, EchoSettings, OpenAISettings
 from actors.configuration import Configuration, load
@@ -31,57 +23,15 @@ from actors.configuration.options import (
 )
 from events.codec import EVENTS
 from events.conversation_events import Considered, Owed
+from events.mention import mentioned
 from events.policy import SenderTools, ToolGrant, ToolPolicy
-from ztm_chat.cli import cli
-from ztm_chat.mesh import Mesh, Timing
+from tests.pages import DOCS, HEADING, PAGES, ROOT, anchors, fences, page_id, prose, rows, section
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 ROOMS = ("actors", "events", "store", "ztm_chat")
 
-FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
-HEADING = re.compile(r"^(#+) +(.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(ROOMS)})(?:\.\w+)+")
 TEST_FILE = re.compile(r"\btests/[\w/]+\.py\b")
-
-
-def page_id(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def prose(page: Path) -> str:
-    return FENCE.sub("", page.read_text())
-
-
-def fences(info: str) -> Iterator[tuple[Path, str]]:
-    for page in PAGES:
-        for block in FENCE.finditer(page.read_text()):
-            if block["info"] == info:
-                yield page, block["content"]
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for _, title in HEADING.findall(prose(page)))
-    return {title.replace(" ", "-") for title in plain}
-
-
-def section(page: Path, title: str) -> str:
-    """What stands under the heading `title`, subsections left out."""
-    parts = HEADING.split(page.read_text())
-    titled = zip(parts[2::3], parts[3::3], strict=True)
-    found = [content for heading, content in titled if heading == title]
-    assert len(found) == 1, f"{page_id(page)} has {len(found)} headings {title!r}"
-    return found[0]
-
-
-def rows(page: Path, *titles: str) -> dict[str, list[str]]:
-    """The rows of the tables under `titles`, by the code in their first cell."""
-    lines = (line for title in titles for line in section(page, title).splitlines())
-    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line)
-    return {row[0].strip("`"): row for row in cells if row[0].startswith("`")}
 
 
 # Links and names
@@ -240,6 +190,18 @@ def test_examples_of_configuration_are_valid(example: str, tmp_path: Path) -> No
     assert load(path, {"HOME": str(tmp_path)}).accounts
 
 
+# Policies
+
+
+def test_the_examples_of_mentions_are_decided_so() -> None:
+    lines = section(DOCS / "policies.md", "Mentions").splitlines()
+    cells = [line.strip("|").split("|") for line in lines if line.startswith("| `")]
+    assert len(cells) > 5
+    for yes, no in cells:
+        assert all(mentioned(text, "my-bot") for text in re.findall(r"`([^`]+)`", yes)), yes
+        assert not any(mentioned(text, "my-bot") for text in re.findall(r"`([^`]+)`", no)), no
+
+
 # Events
 
 
@@ -257,79 +219,3 @@ def test_no_event_is_told_of_that_does_not_exist() -> None:
     titles = [title for hashes, title in HEADING.findall(prose(DOCS / "events.md")) if hashes]
     named = {title for title in titles if re.fullmatch(r"[A-Z][A-Za-z]+", title)}
     assert named - {"Events", "Considered", "ToolGrant", "Owed"} == set(EVENTS)
-
-
-# Requests to the ZTM Agent
-
-
-def test_the_examples_of_requests_are_answered() -> None:
-    with Mesh("openclaw-mesh", timing=Timing().scaled(0.01)) as mesh:
-        alice, bot = mesh.join("alice"), mesh.join("my-bot")
-        alice.create_group("team", name="team", members=["alice", "my-bot"])
-        alice.send("my-bot", "so that there is a chat to read")
-        bot.wait_for(bool, sender="alice")
-        bot.send("alice", "so that alice's Chat app shows both")
-        alice.wait_for(bool, sender="my-bot")
-        requests = list(curl_commands(DOCS / "ztm-api.md"))
-        assert len(requests) > 5
-        for url, method, headers, data in requests:
-            there = url.replace("http://localhost:7777", alice.url)
-            request = Request(there, data, headers, method=method)  # noqa: S310 - loopback
-            with urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
-                assert answer.status in (200, 201), url
-
-
-def curl_commands(page: Path) -> Iterator[tuple[str, str, dict[str, str], bytes | None]]:
-    """Address, method, headers and body of every curl command on a page."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("url")
-    parser.add_argument("-X", dest="method", default="GET")
-    parser.add_argument("-H", dest="headers", action="append", default=[])
-    parser.add_argument("-d", dest="data")
-    for block in FENCE.finditer(page.read_text()):
-        script = block["content"].replace("\\\n", " ")
-        for line in script.splitlines():
-            if line.startswith("curl "):
-                given = parser.parse_args(shlex.split(line)[1:])
-                headers = dict(header.split(": ") for header in given.headers)
-                yield given.url, given.method, headers, given.data and given.data.encode()
-
-
-# Commands
-
-HELP = re.compile(r"^```text\n\$ (ztm-chat[^\n]*?)(?: --help)\n.*?^```$", re.MULTILINE | re.DOTALL)
-
-
-def commands(group: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
-    """The names that lead to each command, the group's own first."""
-    yield names
-    if isinstance(group, click.Group):
-        context = click.Context(group)
-        for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            assert command is not None
-            if not command.hidden:
-                yield from commands(command, *names, name)
-
-
-def help_block(line: str) -> str:
-    """The block for the command that is run by `line`, as it stands in the page."""
-    shown = CliRunner().invoke(
-        cli, [*line.split()[1:], "--help"], prog_name="ztm-chat", terminal_width=80
-    )
-    return f"```text\n$ {line} --help\n{shown.output.rstrip()}\n```"
-
-
-def test_the_help_of_every_command_is_in_its_page() -> None:
-    page = (DOCS / "commands.md").read_text()
-    shown = {found[1]: found[0] for found in HELP.finditer(page)}
-    existing = {" ".join(("ztm-chat", *names)) for names in commands(cli)}
-    assert set(shown) == existing
-    stale = [line for line, block in shown.items() if block != help_block(line)]
-    assert not stale, "write the help again: python tests/test_docs.py"
-
-
-if __name__ == "__main__":
-    commands_page = DOCS / "commands.md"
-    refreshed = HELP.sub(lambda found: help_block(found[1]), commands_page.read_text())
-    commands_page.write_text(refreshed)

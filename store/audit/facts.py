@@ -5,7 +5,7 @@ A decision names the version of the account that it knew; here that is looked up
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from events.account_events import (
     PairingApproved,
@@ -29,14 +29,18 @@ _NEW_STANDING: dict[type[Event], Pairing] = {
     PairingRevoked: "none",
 }
 
+_T = TypeVar("_T")
+History = list[tuple[int, _T]]
+"""What held from which version on, in the order of versions."""
+
 
 class AccountHistory:
     """One account's policies and pairings, each with the version from which on it held."""
 
     def __init__(self) -> None:
         self.policies: dict[bytes, AccountPolicy] = {}
-        self._applied: list[tuple[int, bytes]] = []
-        self._pairings: dict[str, list[tuple[int, Pairing]]] = {}
+        self._applied: History[bytes] = []
+        self._pairings: dict[str, History[Pairing]] = {}
 
     def learn(self, version: int, event: Event) -> None:
         """Take in an event of the account's stream; in their order."""
@@ -71,13 +75,17 @@ class AccountHistory:
         return None
 
 
-TRACKED = frozenset({PolicyApplied, *_NEW_STANDING})
+TRACKED: frozenset[type[Event]] = frozenset({PolicyApplied, *_NEW_STANDING})
 """The events that a history learns from."""
 
 
-def _last(history: list[tuple[int, Any]], version: int, default: Any) -> Any:
-    place = bisect_right(history, version, key=lambda entry: entry[0])
+def _last(history: History[_T], version: int, default: _T) -> _T:
+    place = bisect_right(history, version, key=_version)
     return history[place - 1][1] if place else default
+
+
+def _version(entry: tuple[int, object]) -> int:
+    return entry[0]
 
 
 class Facts:

@@ -97,8 +97,6 @@ def _before(txn: Transaction, tables: Tables, key: bytes) -> bytes | None:
 
 def _key_at(txn: Transaction, tables: Tables, key: bytes) -> int:
     cursor = txn.cursor(tables.log)
-    if cursor.set_range(key):
-        found = cursor.key() == key or cursor.prev()
-    else:
-        found = cursor.last()
+    past = cursor.set_range(key)
+    found = (cursor.key() == key or cursor.prev()) if past else cursor.last()
     return unword(cursor.key()) if found else 1

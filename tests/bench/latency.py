@@ -137,7 +137,9 @@ def main() -> None:
             watch.wait_for(len(posted), 30)
             print(f"{'milliseconds':44} {'p50':>9} {'p90':>9} {'max':>9}")
             row("sender's POST to agent asked", [watch.asked[t] - posted[t] for t in posted])
-            row("response held it to agent asked", [watch.asked[t] - watch.shown[t] for t in posted])
+            row(
+                "response held it to agent asked", [watch.asked[t] - watch.shown[t] for t in posted]
+            )
         finally:
             daemon.stop("bench")
 

@@ -41,11 +41,13 @@ class AccountStory:
         """Let time go by."""
         self.now_ms += ms
 
-    def code_wanted(self, person: str) -> list[Event]:
+    def code_wanted(
+        self, person: str, entropy: bytes | None = None, *, cause: int = 0
+    ) -> list[Event]:
         """A conversation asks for a code for a stranger."""
-        entropy = sha256(f"code {next(self._draws)}".encode()).digest()
+        drawn = entropy or sha256(f"code {next(self._draws)}".encode()).digest()
         return self.follow(
-            pairing.decide_request(ACCOUNT, self.state, person, 0, self.now_ms, entropy)
+            pairing.decide_request(ACCOUNT, self.state, person, cause, self.now_ms, drawn)
         )
 
     def withheld(self, person: str) -> pairing.Withheld | None:

@@ -2,6 +2,8 @@
 
 import click
 
+from ztm_chat.failure import Failure
+
 
 @click.command()
 @click.option("--interactive", is_flag=True, help="Type as one of the people yourself.")
@@ -22,4 +24,8 @@ def command(ctx: click.Context, interactive: bool, keep: bool, speed: float) -> 
     """
     from ztm_chat.demo.performance import show
 
-    ctx.exit(show(speed=speed, interactive=interactive, keep=keep))
+    try:
+        code = show(speed=speed, interactive=interactive, keep=keep)
+    except OSError as error:
+        raise Failure(f"the demo could not be set up: {error}") from error
+    ctx.exit(code)

@@ -5,5 +5,5 @@ process, started as a user starts it, so that it can really be killed. What is p
 the mesh's own record and from the daemon's log, and each scene is checked against them.
 
 Read in this order: `performance` (what is run), `play` and `crash` (what happens), `stage` (where
-it happens), `daemon_process`, `record`, `screen`; `dialogue` is the reader's own part.
+it happens), `daemon_process`, `record`, `reasons`, `screen`; `dialogue` is the reader's own part.
 """

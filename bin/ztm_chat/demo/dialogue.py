@@ -6,7 +6,7 @@ from collections import Counter
 
 from events.account_events import PairingApproved
 from events.conversation_events import PolicyDecided
-from events.streams import Group, parse_stream
+from ztm_chat.demo.reasons import told
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen
 from ztm_chat.demo.stage import ALICE, BOT, TEAM, NotSeen, Stage
@@ -86,7 +86,7 @@ class Dialogue:
 
     def _approve(self, code: str) -> None:
         arguments = ("pairing", "approve", "ztm-chat", code)
-        done = self._stage.daemon.command(*arguments)
+        done = self._stage.operate(*arguments)
         self._screen.ran(" ".join(("ztm-chat", *arguments)), done.stdout + done.stderr)
 
     def _await_the_rest(self) -> None:
@@ -112,9 +112,8 @@ class Dialogue:
         for one in self._stage.record.since(self._head):
             self._head = one.seq
             match one.event:
-                case PolicyDecided(action=action, reason=reason):
-                    where = "in the group, " if _in_group(one.stream) else ""
-                    self._screen.decided(f"{where}{action} ({reason})")
+                case PolicyDecided() as decision:
+                    self._screen.decided(told(decision, ALICE))
                 case PairingApproved(person=person):
                     self._screen.decided(f"{person} is approved")
 
@@ -126,7 +125,3 @@ class Dialogue:
             for entry in entries[self._shown[to] :]:
                 self._shown[to] += 1
                 self._screen.said(BOT, to, entry.text)
-
-
-def _in_group(stream: str) -> bool:
-    return isinstance(parse_stream(stream), Group)

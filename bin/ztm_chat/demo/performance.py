@@ -53,7 +53,7 @@ def show(
                 scale=1 / speed, keep=keep, agent=agent, patience_s=patience_s
             ) as stage:
                 _introduce(stage, screen, speed)
-                _talk(stage, screen) if interactive else _play(stage, screen)
+                (_talk if interactive else _play)(stage, screen)
                 if keep:
                     screen.text(f"\nKept: {stage.folder}")
         except SceneFailed as failure:
@@ -63,7 +63,8 @@ def show(
             screen.failed("Failed")
             return _failed(screen, failure.expected, failure.found, stage)
         except KeyboardInterrupt:
-            screen.text("\nInterrupted; the daemon is stopped, and nothing of the demo is left.")
+            left = "its folder is kept" if keep else "nothing of the demo is left"
+            screen.text(f"\nInterrupted; the daemon is stopped, and {left}.")
             return INTERRUPTED
     return WELL
 
@@ -78,6 +79,7 @@ def _play(stage: Stage, screen: Screen) -> None:
     begun = time.monotonic()
     play = Play(stage, screen)
     play.perform()
+    stage.stop_daemon()
     answers = sum(map(stage.times_answered, play.answered))
     screen.heading(
         f"All of it happened, in {time.monotonic() - begun:.0f} s: {len(play.answered)} messages"
@@ -92,6 +94,7 @@ def _play(stage: Stage, screen: Screen) -> None:
 def _talk(stage: Stage, screen: Screen) -> None:
     stage.start_daemon(until=AccountOnline)
     Dialogue(stage, screen).run()
+    stage.stop_daemon()
 
 
 def _failed(screen: Screen, expected: str, found: str, stage: Stage) -> int:

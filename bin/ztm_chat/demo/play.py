@@ -1,4 +1,4 @@
-"""What happens in the demo: six scenes, each checked by the mesh's own record and the log."""
+"""What happens in the demo: its scenes, each checked by the mesh's own record and the log."""
 
 import re
 import time
@@ -7,20 +7,13 @@ from collections.abc import Callable
 from events.account_events import AccountOnline, ChatAppDeaf, ChatAppHealed, PairingApproved
 from events.notices import APPROVED
 from ztm_chat.demo.crash import Crash
+from ztm_chat.demo.reasons import outcome, told
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen
 from ztm_chat.demo.stage import ALICE, BOB, BOT, TEAM, NotSeen, Stage
 from ztm_chat.mesh import Entry
 
 CODE = re.compile(r"Pairing code: (\w{8})\b")
-
-BECAUSE = {
-    "dm-policy": 'dmPolicy is "pairing", {sender} is a stranger',
-    "paired": "the operator has approved {sender}",
-    "mention": "the group requires a mention of @" + BOT,
-    "group-policy": 'mentioned, groupPolicy is "open", {sender} is a member',
-}
-"""Why, by the rule that decided."""
 
 
 class SceneFailed(Exception):
@@ -137,7 +130,7 @@ class Play:
         seq = str(seen.seq) if seen else "0"
         story = self._run("why", seq, expected="the message's story")
         self._check(message.text in story, f"“{message.text}” in it", "another story")
-        self.screen.happened("Between “Given to the agent” and “answered” the daemon died.")
+        self.screen.happened("Between “Given to the agent” and “Sent” the daemon died.")
 
     # What scenes are made of
 
@@ -155,10 +148,9 @@ class Play:
             lambda: self.stage.record.decision(message),
             expected=f"{action} ({reason}) to be decided",
         )
-        because = BECAUSE.get(decision.rule, decision.rule).format(sender=message.sender)
-        found = f"{decision.action} ({decision.reason})"
-        self.screen.decided(f"{found}: {because}")
-        self._check((decision.action, decision.reason) == (action, reason), reason, found)
+        self.screen.decided(told(decision, message.sender))
+        right = (decision.action, decision.reason) == (action, reason)
+        self._check(right, f"{action} ({reason})", outcome(decision))
 
     def _answered(self, message: Message, reason: str) -> None:
         """See a message let in and answered, and say how long it took."""
@@ -176,7 +168,7 @@ class Play:
         return entry
 
     def _run(self, *arguments: str, expected: str) -> str:
-        done = self.stage.daemon.command(*arguments)
+        done = self.stage.operate(*arguments)
         self.screen.ran(" ".join(("ztm-chat", *arguments)), done.stdout + done.stderr)
         self._check(done.returncode == 0, expected, f"exit code {done.returncode}")
         return done.stdout

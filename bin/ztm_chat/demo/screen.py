@@ -32,9 +32,7 @@ class Screen:
         for paragraph in text.split("\n"):
             self._print(
                 Text(
-                    textwrap.fill(
-                        paragraph, WIDTH, break_on_hyphens=False, replace_whitespace=False
-                    )
+                    textwrap.fill(paragraph, WIDTH, break_on_hyphens=False, break_long_words=False)
                 )
             )
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -89,8 +90,25 @@ class Stage:
         self.daemon.start()
         self.wait(
             lambda: self.record.find(until, after=before),
-            expected=f"{until.__name__} in the log of a daemon that was started",
+            expected=f"the daemon to start ({until.__name__} in its log)",
         )
+
+    def stop_daemon(self) -> None:
+        """End the daemon as its operator would. Raises NotSeen unless it ends in good order."""
+        try:
+            status = self.daemon.stop()
+        except subprocess.TimeoutExpired as error:
+            raise NotSeen("the daemon to stop", f"nothing of it in {error.timeout:g} s") from error
+        if status != 0:
+            raise NotSeen("the daemon to stop in good order", f"exit status {status}")
+
+    def operate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the operator's. Raises NotSeen when it does not end."""
+        try:
+            return self.daemon.command(*arguments)
+        except subprocess.TimeoutExpired as error:
+            expected = f"the end of ztm-chat {' '.join(arguments)}"
+            raise NotSeen(expected, f"nothing of it in {error.timeout:g} s") from error
 
     # What people do
 

@@ -1,0 +1,23 @@
+"""A decision in a few words. `ztm-chat why` tells the whole of it."""
+
+from events.conversation_events import PolicyDecided
+
+BECAUSE = {
+    "dm-policy": 'dmPolicy is "pairing", {sender} is a stranger',
+    "paired": "the operator has approved {sender}",
+    "mention": "the group requires a mention of @{own}",
+    "group-policy": 'mentioned, groupPolicy is "open", {sender} is a member',
+    "creator": "mentioned, {sender} created the group",
+}
+"""By the rule that decided, under the demo's own policy."""
+
+
+def outcome(decision: PolicyDecided) -> str:
+    """Action and reason, in the words of the user's document."""
+    return f"{decision.action} ({decision.reason})"
+
+
+def told(decision: PolicyDecided, sender: str) -> str:
+    """The outcome, and why."""
+    because = BECAUSE.get(decision.rule, decision.rule)
+    return f"{outcome(decision)}: {because.format(sender=sender, own=decision.considered.own)}"

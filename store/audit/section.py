@@ -1,0 +1,281 @@
+"""A stretch of the log proved, batch by batch, in constant memory.
+
+Kept on the way are the version that each stream is at, the messages that wait for their decision,
+and what the accounts said: nothing that grows with the number of events.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from events.conversation_events import MessageSeen, PolicyDecided
+from events.event import Event
+from events.judgement import UnknownRules, decide_again
+from events.streams import Group, Peer, parse_stream
+from store import batch
+from store.audit.facts import TRACKED, AccountHistory, Facts
+from store.audit.heads import KeptHead
+from store.audit.source import Source
+from store.audit.words import DIGESTS, Broken, Words
+from store.batch import Batch, Entry, Run, chain_hash, genesis
+
+MOST_FINDINGS = 20
+"""How many broken places are told of one section. Past a broken chain nothing is looked at."""
+
+Address = Peer | Group | str | None
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """The batches with keys from `first` to before `end`; `last`: sequence of the last event."""
+
+    first: int
+    end: int
+    last: int
+
+
+class Finding(msgspec.Struct, frozen=True, order=True):
+    """A place that is not what was written: at the event `seq`, in words."""
+
+    seq: int
+    what: str
+
+
+class Proved(msgspec.Struct):
+    """What was looked at in one stretch, and what was found.
+
+    `decisions` were decided again with the words before us, `without_words` from the recorded
+    mention. `begins` and `ends`: each stream's first and last version here, by id; `named`: the
+    streams that began here. `hash` covers everything up to the last batch.
+    """
+
+    events: int = 0
+    batches: int = 0
+    decisions: int = 0
+    without_words: int = 0
+    bodies: int = 0
+    erased: int = 0
+    hash: bytes = b""
+    findings: list[Finding] = []
+    begins: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    named: dict[int, str] = {}
+
+
+class _Halt(Exception):
+    """The chain is broken: what follows means nothing."""
+
+
+class Section:
+    """Proves the stretch `stretch` of `source`. `words`: the bodies are read too."""
+
+    def __init__(
+        self, source: Source, stretch: Stretch, *, words: bool, heads: tuple[KeptHead, ...] = ()
+    ) -> None:
+        self._source = source
+        self._stretch = stretch
+        self._heads = {head.seq: head.hash for head in heads}
+        self._facts = Facts(source.log, before=stretch.first)
+        self._words = Words(source, stretch.first) if words else None
+        self._waiting: dict[tuple[int, int], tuple[MessageSeen, str | None]] = {}
+        self._addresses: dict[int, Address] = {}
+        self._time = 0
+        self.proved = Proved(findings=[], begins={}, ends={}, named={})
+        self._checks = self._table(words=words)
+
+    def prove(self) -> Iterator[int]:
+        """Do it; gives the number of events proved so far after every batch."""
+        proved = self.proved
+        before = self._source.batch_before(self._stretch.first)
+        proved.hash = chain_hash(before) if before else genesis(self._source.log_id)
+        try:
+            for key, data in self._source.batches(self._stretch.first):
+                if key >= self._stretch.end:
+                    break
+                self._batch(key, data)
+                yield proved.events
+            self._end()
+        except _Halt:
+            return
+        finally:
+            if self._words:
+                proved.bodies, proved.erased = self._words.proved, self._words.erased
+
+    def _table(self, *, words: bool) -> dict[type[Event], Callable[..., object]]:
+        """What is done with an event, by its type; with most nothing."""
+        table: dict[type[Event], Callable[..., object]] = {}
+        if words:
+            table |= dict.fromkeys(DIGESTS, self._with_words)
+        table |= dict.fromkeys(TRACKED, self._learn)
+        return table | {PolicyDecided: self._decided, MessageSeen: self._seen}
+
+    # The chain
+
+    def _batch(self, key: int, data: bytes) -> None:
+        proved = self.proved
+        first = self._stretch.first + proved.events
+        try:
+            found = batch.decode(data)
+        except msgspec.MsgspecError as error:
+            raise self._halt(first, f"its batch can't be read: {error}") from error
+        if key != first or found.first != first:
+            self._halt_at(first, f"it is missing; the next batch begins with {key}")
+        if found.previous != proved.hash:
+            what = "the chain breaks: its batch, or the one before it, is not what was written"
+            self._halt_at(first, what)
+        if found.time < self._time:
+            self._find(first, "its time lies before its predecessor's")
+        self._time = found.time
+        proved.hash = chain_hash(data)
+        count = 0
+        for run in found.runs:
+            if run.offset != count or not run.entries:
+                self._halt_at(first + count, "its batch is not in order")
+            self._run(found, run)
+            count += len(run.entries)
+        proved.events += count
+        proved.batches += 1
+        self._compare_head(first + count - 1)
+
+    def _compare_head(self, last: int) -> None:
+        kept = self._heads.pop(last, None)
+        if kept is not None and kept != self.proved.hash:
+            self._find(last, "the log up to here is not the one that the kept head was taken of")
+
+    def _end(self) -> None:
+        last = self._stretch.first + self.proved.events - 1
+        if last != self._stretch.last:
+            self._find(last + 1, f"it is missing; the log should reach event {self._stretch.last}")
+        for seq in self._heads:
+            self._find(seq, "a head was kept here, and no commit ends here: it was rewritten")
+        if self._words:
+            self._tell_strays(last + 1)
+
+    # Streams and events
+
+    def _run(self, found: Batch[list[Entry]], run: Run[list[Entry]]) -> None:
+        seq = found.first + run.offset
+        ends = self.proved.ends
+        stream, version = run.stream, run.version
+        at = ends.get(stream)
+        if at is None:
+            self._begin(seq, run)
+        elif version != at + 1:
+            self._find(seq, f"it is version {version} of its stream, after version {at}")
+        ends[stream] = version + len(run.entries) - 1
+        checks, back = self._checks, found.first - seq
+        for cause, event in run.entries:
+            if not back <= cause < seq:
+                self._find(seq, f"its cause {cause} is no event before it")
+            if check := checks.get(type(event)):
+                check(seq, stream, version, event)
+            seq += 1
+            version += 1
+            back -= 1
+
+    def _begin(self, seq: int, run: Run[list[Entry]]) -> None:
+        """A stream met for the first time: new in the log, or only in this stretch."""
+        self.proved.begins[run.stream] = run.version
+        if (run.name is None) != (run.version > 1):
+            self._find(seq, "a stream begins with it, and has no name or not version 1")
+        if run.name is not None:
+            self.proved.named[run.stream] = run.name
+
+    def _address(self, stream: int) -> Address:
+        address = self._addresses.get(stream, ...)
+        if address is ...:
+            name = self.proved.named.get(stream) or self._source.stream_name(stream)
+            address = self._addresses[stream] = parse_stream(name)
+        return address
+
+    # Decisions
+
+    def _learn(self, seq: int, stream: int, version: int, event: Event) -> None:
+        account = self._address(stream)
+        if isinstance(account, str):
+            self._facts.account(account).learn(version, event)
+        if self._words and type(event) in DIGESTS:
+            self._with_words(seq, stream, version, event)
+
+    def _seen(self, seq: int, stream: int, version: int, event: MessageSeen) -> None:
+        text = self._with_words(seq, stream, version, event) if self._words else None
+        self._waiting[stream, version] = event, text
+
+    def _decided(self, seq: int, stream: int, _: int, event: PolicyDecided) -> None:
+        conversation = self._address(stream)
+        if not isinstance(conversation, Peer | Group):
+            self._find(seq, "a decision that lies in no conversation")
+            return
+        message = self._waiting.pop((stream, event.message), None)
+        message = message or self._look_up(stream, event.message)
+        if message is None:
+            self._find(seq, f"it decides on version {event.message}, which is no message")
+            return
+        seen, text = message
+        history = self._facts.account(conversation.account)
+        if what := _difference(event, seen, conversation, history, text):
+            self._find(seq, what)
+        if text is None:
+            self.proved.without_words += 1
+        else:
+            self.proved.decisions += 1
+
+    def _look_up(self, stream: int, version: int) -> tuple[MessageSeen, str | None] | None:
+        """A message that was seen in an earlier stretch."""
+        name = self.proved.named.get(stream) or self._source.stream_name(stream)
+        recorded = next(self._source.log.read_stream(name, version - 1), None)
+        if recorded is None or not isinstance(recorded.event, MessageSeen):
+            return None
+        return recorded.event, self._source.log.body(recorded.seq) if self._words else None
+
+    # Words
+
+    def _with_words(self, seq: int, _: int, __: int, event: Any) -> str | None:
+        if self._words is None:
+            return None
+        self._tell_strays(seq)
+        try:
+            return self._words.take(seq, DIGESTS[type(event)](event))
+        except Broken as broken:
+            self._find(seq, str(broken))
+            return None
+
+    def _tell_strays(self, before: int) -> None:
+        if self._words:
+            for seq, slot in self._words.strays_before(before):
+                self._find(seq, f"body {slot} lies with it, and is not its own")
+
+    # What is found
+
+    def _find(self, seq: int, what: str) -> None:
+        if len(self.proved.findings) < MOST_FINDINGS:
+            self.proved.findings.append(Finding(seq, what))
+
+    def _halt(self, seq: int, what: str) -> _Halt:
+        self._find(seq, what)
+        return _Halt()
+
+    def _halt_at(self, seq: int, what: str) -> None:
+        raise self._halt(seq, what)
+
+
+def _difference(
+    decided: PolicyDecided,
+    seen: MessageSeen,
+    conversation: Peer | Group,
+    history: AccountHistory,
+    text: str | None,
+) -> str | None:
+    """How a decision differs from what follows now from its own inputs; `None`: not at all."""
+    if contradiction := history.contradicts(decided.considered, conversation, seen.sender):
+        return contradiction
+    try:
+        again = decide_again(decided, seen, conversation, history.policies.__getitem__, text)
+    except UnknownRules as error:
+        return str(error)
+    if again == decided:
+        return None
+    return (
+        f"it says {decided.action} ({decided.reason}, {decided.rule}); decided again it is"
+        f" {again.action} ({again.reason}, {again.rule})"
+    )
