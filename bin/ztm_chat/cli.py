@@ -20,6 +20,7 @@ COMMANDS = {
         "ztm_chat.commands.dead_letters",
         "List, show, retry and drop messages that the agent could not answer.",
     ),
+    "audit": ("ztm_chat.audit_commands.audit", "Show, prove and re-run every decision on record."),
     "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
 }
 """Each command's module, which holds it as `command`, and its line in the list of commands."""

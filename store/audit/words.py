@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.account_events import PairingRequested, PersonErased
 from events.conversation_events import AgentReplied, MessageQueued, MessageSeen
@@ -27,6 +28,8 @@ DIGESTS: dict[type[Event], Callable[[Any], bytes]] = {
 }
 """The events that have words (body 0 each), and the digest that they carry of them."""
 
+_CIPHERS_KEPT = 4_096
+
 
 class Broken(Exception):
     """A body is not what was written. The text says what was found."""
@@ -40,6 +43,7 @@ class Words:
         self._log_id = source.log_id
         self._entries: Iterator[tuple[bytes, bytes]] = source.entries("bodies", slot(first, 0))
         self._next: tuple[bytes, bytes] | None = next(self._entries, None)
+        self._ciphers: dict[bytes, AESGCM] = {}
         self._erased: frozenset[bytes] = frozenset()
         self.proved = 0
         self.erased = 0
@@ -71,7 +75,11 @@ class Words:
 
     def _unsealed(self, sealed: bytes, seq: int) -> bytes | None:
         key_id = bodies.key_id_of(sealed)
-        cipher = self._source.keyring.cipher(key_id)
+        cipher = self._ciphers.get(key_id)
+        if cipher is None and (cipher := self._source.keyring.cipher(key_id)):
+            if len(self._ciphers) >= _CIPHERS_KEPT:
+                self._ciphers.clear()
+            self._ciphers[key_id] = cipher  # to look at the file of keys each time is slow
         if cipher is None:
             if not self._was_erased(key_id):
                 msg = f"the key {key_id.hex()} of its words is gone, and no erasure destroyed it"

@@ -56,14 +56,19 @@ class Shown:
 
 @dataclass
 class SimulatedReceipt:
-    """What became of an offer."""
+    """What became of an offer. Confirmed means durable: the log must hold all of it by then."""
 
+    log: MemoryLog
+    arrivals: tuple[Arrival, ...]
     settled: bool = False
     confirmed: bool = False
 
     def confirm(self) -> None:
-        if not self.settled:
-            self.settled = self.confirmed = True
+        if self.settled:
+            return
+        self.settled = self.confirmed = True
+        for arrival in self.arrivals:
+            assert self.log.seen(arrival.identity), "confirmed before it was durable"
 
     def refuse(self) -> None:
         self.settled = True
@@ -200,10 +205,10 @@ class World:
 
     def offer(self, conversation: Conversation) -> SimulatedReceipt:
         """Show all messages of a conversation to the account, as reading its files does."""
-        receipt = SimulatedReceipt()
         messages = [one for one in self.shown if one.conversation == conversation]
         messages.sort(key=lambda one: (one.time_ms, one.sender))
         arrivals = tuple(self._arrival(one) for one in messages)
+        receipt = SimulatedReceipt(self.log, arrivals)
         if isinstance(conversation, Group):
             key = (conversation.creator, conversation.group)
             facts = GroupFacts("Team", self.members.get(key))

@@ -34,10 +34,11 @@ from store.lmdb_log import LmdbLog
 
 START_MS = 1_790_000_000_000
 COMMIT_EVENTS = 100
-WORDS = (
+TEXT = (
     "can you tell me when the next train to the coast leaves please it rains again @my-bot and"
     " what about tomorrow thanks a lot see you later did you read the plan yet 你好 привет ok"
-).split()
+)
+WORDS = TEXT.split()
 
 FIRST = AccountPolicy(
     username="my-bot",

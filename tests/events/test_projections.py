@@ -2,7 +2,6 @@
 
 import pytest
 
-from events.codec import EVENTS
 from events.conversation_events import (
     AgentFailed,
     BaselineTaken,
@@ -29,17 +28,17 @@ CLOSING = {
 }
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_work_begins_with_these_events_only(name: str) -> None:
     assert opens(SAMPLES[name]) == (name in OPENING)
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_messages_are_known_by_these_events_only(name: str) -> None:
     assert identities(SAMPLES[name]) == ((bytes(range(16)),) if name in KNOWING else ())
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_work_ends_with_these_events_only(name: str) -> None:
     assert closes(SAMPLES[name]) == CLOSING.get(name, ())
 

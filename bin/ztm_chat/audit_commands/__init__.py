@@ -1,0 +1,1 @@
+"""The commands of the audit: they read the log, beside its daemon or without one."""

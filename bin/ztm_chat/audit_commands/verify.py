@@ -1,0 +1,115 @@
+"""`ztm-chat audit verify`: the whole log proved, every decision decided again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ztm_chat.audit_commands.progress import progress_bar
+from ztm_chat.configured import config_option, configuration
+from ztm_chat.failure import FAILED, UNUSABLE, Failure
+from ztm_chat.shown import safe
+
+
+@click.command("verify")
+@config_option
+@click.option(
+    "--from-head",
+    "kept",
+    multiple=True,
+    metavar="HEAD",
+    help="A head that `audit head` printed, or a file of them: the log must extend it.",
+)
+@click.option("--no-bodies", is_flag=True, help="Leave people's words out: three times as fast.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, metavar="N", help="How many processes."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    config: str | None,
+    kept: tuple[str, ...],
+    no_bodies: bool,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Prove that the log is what was written, and that every decision follows from its inputs.
+
+    Checked are the chain of hashes, the versions of every stream, the words against their digests,
+    and every decision: it is made again from what it says it looked at. The first broken place is
+    named, and the exit code is 1.
+    """
+    settings = configuration(config)
+    heads = _heads(kept)
+    proof = _prove(settings.store.path, heads, words=not no_bodies, jobs=jobs)
+    shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
+    click.echo(json.dumps(shown, ensure_ascii=False) if as_json else shown)
+    if not proof.holds:
+        ctx.exit(FAILED)
+
+
+def _prove(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
+    from store.audit.workers import prove_in_workers
+    from store.errors import LogError
+
+    try:
+        with progress_bar("Proving") as progress:
+            return prove_in_workers(
+                folder, words=words, heads=heads, workers=jobs, progress=progress
+            )
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
+
+
+def _heads(kept: tuple[str, ...]) -> tuple[Any, ...]:
+    from store.audit.heads import MalformedHead, parse_head
+
+    try:
+        return tuple(parse_head(line) for given in kept for line in _given(given))
+    except (MalformedHead, OSError, UnicodeDecodeError) as error:
+        raise Failure(safe(str(error)), UNUSABLE) from error
+
+
+def _given(text: str) -> list[str]:
+    """The heads in the file `text`; if there is no such file, `text` is one."""
+    path = Path(text)
+    if ":" in text and not path.exists():
+        return [text]
+    return [line for line in path.read_text().splitlines() if line.strip()]
+
+
+def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
+    looked_at = [
+        f"{proof.events:,} events in {proof.batches:,} commits and {proof.streams:,} streams.",
+        f"{proof.decisions + proof.without_words:,} decisions made again"
+        f" ({proof.without_words:,} of them from the recorded facts, without the words).",
+    ]
+    if no_bodies:
+        looked_at.append("Words were left out (--no-bodies).")
+    else:
+        looked_at.append(f"{proof.bodies:,} bodies proved, {proof.erased:,} were erased.")
+    if proof.holds:
+        extends = [f"It extends the head {one}." for one in heads]
+        return ["The log holds.", *looked_at, *extends, f"Head: {proof.head}"]
+    first, *others = proof.findings
+    broken = [f"The log does not hold. Event {first.seq}: {safe(first.what)}."]
+    broken += [f"  also event {one.seq}: {safe(one.what)}" for one in others]
+    return [*broken, "Looked at until then:", *looked_at]
+
+
+def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
+    return {
+        "holds": proof.holds,
+        "head": str(proof.head),
+        "extends": [str(one) for one in heads] if proof.holds else [],
+        "events": proof.events,
+        "commits": proof.batches,
+        "streams": proof.streams,
+        "decisions": proof.decisions + proof.without_words,
+        "decisionsWithoutWords": proof.without_words,
+        "bodies": proof.bodies,
+        "erased": proof.erased,
+        "findings": [{"seq": one.seq, "what": one.what} for one in proof.findings],
+    }

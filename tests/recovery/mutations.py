@@ -1,0 +1,170 @@
+"""Breaks the recovery code on purpose, one way at a time, and shows that the tests catch each.
+
+    .venv/bin/python -m tests.recovery.mutations
+
+Each mutation is made in a copy of the checkout; the tests that guard it must fail there. Exits 1 when
+one survives.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SIMULATION = (
+    "tests/actors/test_every_crash_point.py",
+    "tests/actors/test_simulation.py",
+    "tests/actors/test_supervision.py",
+)
+ROOMS = ("events", "store", "actors", "bin", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is broken: `before` becomes `after` in `file`; `tests` have to notice."""
+
+    what: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...] = SIMULATION
+
+
+MUTATIONS = [
+    Mutation(
+        "a message queued before a crash is posted without looking for it first",
+        "actors/conversation.py",
+        "doubtful = version not in self._queued_here",
+        "doubtful = False",
+    ),
+    Mutation(
+        "work left open is not resumed at the start",
+        "actors/account.py",
+        "for stream in self._unfinished:",
+        "for stream in ():",
+    ),
+    Mutation(
+        "what is due is not looked for when a conversation is loaded",
+        "actors/conversation.py",
+        '        """Resume what was left open: the same look at the state as after every append."""\n'
+        "        self._do_what_is_due()",
+        '        """Resume what was left open: the same look at the state as after every append."""',
+    ),
+    Mutation(
+        "the dedup index is not asked",
+        "events/arrivals.py",
+        "arrival.identity in known or ",
+        "",
+    ),
+    Mutation(
+        "an answered turn stays open in the index",
+        "events/projections.py",
+        "    AgentReplied: lambda event: (event.turn,),\n",
+        "",
+    ),
+    Mutation(
+        "receipts are confirmed before what they are for is durable",
+        "actors/conversation.py",
+        "        self.append(drafts, confirm)\n",
+        "        confirm(())\n        self.append(drafts)\n",
+        (*SIMULATION, "tests/recovery/test_kill.py"),
+    ),
+    Mutation(
+        "a sent message leaves the outbox only in memory",
+        "events/conversation.py",
+        "    ReplySent: _left_outbox,\n",
+        "",
+    ),
+    Mutation(
+        "a pairing code is asked for again after a crash",
+        "events/outbox.py",
+        "    if moment.state.coded == request_seq:",
+        "    if False:",
+    ),
+    Mutation(
+        "an approval is announced again after a crash",
+        "events/outbox.py",
+        "    if moment.state.announced == approval_seq:",
+        "    if False:",
+    ),
+    Mutation(
+        "a snapshot of other code is believed",
+        "store/snapshots.py",
+        "and snapshot.fingerprint == self._fingerprint",
+        "",
+        ("tests/store/test_snapshots.py",),
+    ),
+    Mutation(
+        "a failed commit is followed by another",
+        "store/writer.py",
+        "            if self.failed:\n                break\n",
+        "",
+        ("tests/store/test_log_room.py", "tests/store/test_lmdb_log.py"),
+    ),
+    Mutation(
+        "a failed look counts as a failed post",
+        "actors/ztm/sending.py",
+        "                    doubtful = True\n",
+        "                    doubtful = False\n",
+        ("tests/actors/ztm/test_sending.py", "tests/recovery/test_crash_points.py"),
+    ),
+]
+
+
+def caught(mutation: Mutation, folder: Path) -> bool:
+    """Whether the tests fail in a copy of the checkout with `mutation` made."""
+    for room in ROOMS:
+        source = ROOT / room
+        if source.is_dir():
+            shutil.copytree(source, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / room)
+    file = folder / mutation.file
+    text = file.read_text()
+    if text.count(mutation.before) != 1:
+        message = f"{mutation.file} has changed: {mutation.before!r} is not there once"
+        raise SystemExit(message)
+    file.write_text(text.replace(mutation.before, mutation.after))
+    tests = [test for test in mutation.tests if (folder / test).exists()]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-m",
+            "not kill",
+            "-p",
+            "no:cacheprovider",
+            *tests,
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stdout + done.stderr)
+    return done.returncode == 1
+
+
+def main() -> None:
+    """Try every mutation and print what became of it."""
+    survived = 0
+    for mutation in MUTATIONS:
+        with tempfile.TemporaryDirectory() as name:
+            found = caught(mutation, Path(name))
+        survived += not found
+        sys.stdout.write(f"{'caught  ' if found else 'SURVIVED'}  {mutation.what}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(MUTATIONS) - survived} of {len(MUTATIONS)} caught\n")
+    sys.exit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()
