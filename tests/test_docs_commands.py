@@ -87,7 +87,19 @@ def test_the_help_of_every_command_is_in_its_page() -> None:
     assert not stale, "write the help again: python tests/test_docs_commands.py"
 
 
+def with_help_written_again(page: str) -> str:
+    """The page with every block as it is now; commands that it lacks come at its end."""
+    page = HELP.sub(lambda found: help_block(found[1]), page)
+    shown = {found[1] for found in HELP.finditer(page)}
+    for names in commands(cli):
+        line = " ".join(("ztm-chat", *names))
+        if line not in shown:
+            page = (
+                f"{page.rstrip()}\n\n{'#' * min(len(names) + 1, 3)} {line}\n\n{help_block(line)}\n"
+            )
+    return page
+
+
 if __name__ == "__main__":
     commands_page = DOCS / "commands.md"
-    refreshed = HELP.sub(lambda found: help_block(found[1]), commands_page.read_text())
-    commands_page.write_text(refreshed)
+    commands_page.write_text(with_help_written_again(commands_page.read_text()))

@@ -1,6 +1,7 @@
 """Receipts of what the intake delivered, awaited on the edge loop, settled by actors' threads."""
 
 import asyncio
+from contextlib import suppress
 
 
 class Delivery:
@@ -29,10 +30,12 @@ class Delivery:
         return await self._decided
 
     def _settle(self, *, confirmed: bool) -> None:
-        if self._settled or self._loop.is_closed():
+        if self._settled:
             return
         self._settled = True
-        self._loop.call_soon_threadsafe(self._set, confirmed)
+        # Actors outlive the edge loop when the daemon stops; then nobody waits for this any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._set, confirmed)
 
     def _set(self, confirmed: bool) -> None:
         if not self._decided.done():
@@ -43,20 +46,29 @@ class Credits:
     """How many undecided messages an account may have in its actors at a time."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
         self._free = total
-        self._freed = asyncio.Condition()
+        self._room = asyncio.Event()
+        self._room.set()
 
-    async def take(self, count: int) -> int:
-        """Wait for `count` credits (at most all there are); how many to give back."""
-        count = min(count, self._total)
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._free >= count)
-            self._free -= count
-        return count
+    async def room(self) -> None:
+        """Wait until there is a credit, without taking it."""
+        await self._room.wait()
 
-    async def give_back(self, count: int) -> None:
+    async def take(self, wanted: int) -> int:
+        """Wait for a credit, and take up to `wanted`: how many were taken.
+
+        Who wants many takes what there is, so that nobody has to wait for others to leave enough.
+        """
+        while self._free == 0:
+            await self._room.wait()
+        taken = min(wanted, self._free)
+        self._free -= taken
+        if self._free == 0:
+            self._room.clear()
+        return taken
+
+    def give_back(self, count: int) -> None:
         """Return credits."""
-        async with self._freed:
-            self._free += count
-            self._freed.notify_all()
+        self._free += count
+        if self._free:
+            self._room.set()

@@ -6,21 +6,24 @@ import msgspec
 class Timing(msgspec.Struct, frozen=True):
     """Each is measured on a real mesh, whose agents publish once a second.
 
-    `idle_pause_s`: between two empty answers of the feed. `chat_poll_s`: the user's document's
-    polling interval. `overlap_ms`: how far back the feed is asked. `whole_list_s`: how often the
-    whole list is read. `fresh_ms`: what is younger than this is no baseline. `owed_retry_s`: how
-    often a file without a source is asked for again. `deaf_after_s`: how long the Chat app may lag
-    behind the files. `chat_grace_s`: how long the feed may lag behind the Chat app. `heal_every_s`:
-    at most one restart of the Chat app in this time. `settle_s`: by when a message posted must have
-    been published. `second_look_s`: when another client of the same user could have overwritten it.
+    `feed_cycle_s`: the least time from one idle look at the feed to the next. `chat_poll_s`: the
+    user's document's polling interval. `overlap_ms`: how far back the feed is asked.
+    `whole_list_s`: how often the whole list is read. `fresh_ms`: what is younger than this is no
+    baseline. `owed_retry_s`: when a file that could not be had is first asked for again, and
+    `owed_retry_most_s`: the longest pause that this grows to. `deaf_after_s`: how long the Chat app
+    may lag behind the files. `chat_grace_s`: how long the feed may lag behind the Chat app.
+    `heal_every_s`: at most one restart of the Chat app in this time. `settle_s`: by when a message
+    posted must have been published. `second_look_s`: when another client of the same user could
+    have overwritten it.
     """
 
-    idle_pause_s: float = 0.01
+    feed_cycle_s: float = 0.51
     chat_poll_s: float = 1.0
     overlap_ms: int = 10_000
     whole_list_s: float = 600.0
     fresh_ms: int = 300_000
     owed_retry_s: float = 2.0
+    owed_retry_most_s: float = 30.0
     deaf_after_s: float = 10.0
     chat_grace_s: float = 5.0
     heal_every_s: float = 300.0

@@ -5,7 +5,8 @@ and what the accounts said: nothing that grows with the number of events.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -18,7 +19,8 @@ from store.audit.facts import TRACKED, AccountHistory, Facts
 from store.audit.heads import KeptHead
 from store.audit.source import Source
 from store.audit.words import DIGESTS, Broken, Words
-from store.batch import Batch, Entry, Run, chain_hash, genesis
+from store.batch import Batch, Entry, Run, chain_hash, genesis, previous_hash
+from store.errors import LogError
 
 MOST_FINDINGS = 20
 """How many broken places are told of one section. Past a broken chain nothing is looked at."""
@@ -27,11 +29,15 @@ Address = Peer | Group | str | None
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """The batches with keys from `first` to before `end`; `last`: sequence of the last event."""
+    """The batches with keys from `first` on that hold events up to `last`.
+
+    `hash`: what the recorded end of the log has of the last batch; where another batch follows that
+    is covered by this proof, empty: then it is that one which has it.
+    """
 
     first: int
-    end: int
     last: int
+    hash: bytes = b""
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
@@ -89,10 +95,8 @@ class Section:
         before = self._source.batch_before(self._stretch.first)
         proved.hash = chain_hash(before) if before else genesis(self._source.log_id)
         try:
-            for key, data in self._source.batches(self._stretch.first):
-                if key >= self._stretch.end:
-                    break
-                self._batch(key, data)
+            for key, data, recorded in self._batches():
+                self._batch(key, data, recorded)
                 yield proved.events
             self._end()
         except _Halt:
@@ -100,6 +104,19 @@ class Section:
         finally:
             if self._words:
                 proved.bodies, proved.erased = self._words.proved, self._words.erased
+
+    def _batches(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Key, bytes, and the hash that is recorded of them after them."""
+        last = self._stretch.last
+        held: tuple[int, bytes] | None = None
+        for key, data in self._source.batches(self._stretch.first):
+            if held and (key <= last or not self._stretch.hash):
+                yield *held, previous_hash(data)
+            if key > last:
+                break
+            held = key, data
+        if held and self._stretch.hash:
+            yield *held, self._stretch.hash
 
     def _table(self, *, words: bool) -> dict[type[Event], Callable[..., object]]:
         """What is done with an event, by its type; with most nothing."""
@@ -111,31 +128,54 @@ class Section:
 
     # The chain
 
-    def _batch(self, key: int, data: bytes) -> None:
+    def _batch(self, key: int, data: bytes, recorded: bytes) -> None:
+        """Prove one batch. Nothing is made of bytes that what comes after them does not confirm."""
         proved = self.proved
         first = self._stretch.first + proved.events
+        if key != first:
+            self._halt(first, f"it is missing; the next batch begins with {key}")
+        if previous_hash(data) != proved.hash:
+            self._halt(first, "its batch does not continue the one before it")
+        proved.hash = chain_hash(data)
+        if proved.hash != recorded:
+            self._halt(*self._blame(first, data))
         try:
             found = batch.decode(data)
-        except msgspec.MsgspecError as error:
-            raise self._halt(first, f"its batch can't be read: {error}") from error
-        if key != first or found.first != first:
-            self._halt_at(first, f"it is missing; the next batch begins with {key}")
-        if found.previous != proved.hash:
-            what = "the chain breaks: its batch, or the one before it, is not what was written"
-            self._halt_at(first, what)
-        if found.time < self._time:
-            self._find(first, "its time lies before its predecessor's")
-        self._time = found.time
-        proved.hash = chain_hash(data)
-        count = 0
-        for run in found.runs:
-            if run.offset != count or not run.entries:
-                self._halt_at(first + count, "its batch is not in order")
-            self._run(found, run)
-            count += len(run.entries)
+            count = self._runs(first, found)
+        except (msgspec.MsgspecError, ValueError, LogError) as error:
+            self._halt(first, f"its batch means nothing: {error}")
         proved.events += count
         proved.batches += 1
         self._compare_head(first + count - 1)
+
+    def _blame(self, first: int, data: bytes) -> tuple[int, str]:
+        """Which is wrong: a batch, or what the next one says of it? The one after that knows."""
+        end = self._source.position()
+        following = list(islice(self._source.batches(first + 1), 2))
+        if following:
+            key, successor = following[0]
+            confirmed = previous_hash(following[1][1]) if len(following) > 1 else end.hash
+            if chain_hash(successor) != confirmed:
+                return key, "its batch was altered"
+        after = following[0][0] if following else end.seq + 1
+        missing = first + _events_in(data)
+        if missing < after:
+            return missing, f"it is missing; what is next is {after}"
+        return first, "its batch was altered"
+
+    def _runs(self, first: int, found: Batch[list[Entry]]) -> int:
+        if found.first != first:
+            self._halt(first, f"its batch says that it begins with {found.first}")
+        if found.time < self._time:
+            self._find(first, "its time lies before its predecessor's")
+        self._time = found.time
+        count = 0
+        for run in found.runs:
+            if run.offset != count or not run.entries:
+                self._halt(first + count, "its batch is not in order")
+            self._run(found, run)
+            count += len(run.entries)
+        return count
 
     def _compare_head(self, last: int) -> None:
         kept = self._heads.pop(last, None)
@@ -251,12 +291,17 @@ class Section:
         if len(self.proved.findings) < MOST_FINDINGS:
             self.proved.findings.append(Finding(seq, what))
 
-    def _halt(self, seq: int, what: str) -> _Halt:
+    def _halt(self, seq: int, what: str) -> NoReturn:
         self._find(seq, what)
-        return _Halt()
+        raise _Halt
 
-    def _halt_at(self, seq: int, what: str) -> None:
-        raise self._halt(seq, what)
+
+def _events_in(data: bytes) -> int:
+    """How many events a batch holds; 0 if it can't be read."""
+    try:
+        return sum(len(run.entries) for run in batch.decode(data).runs)
+    except (msgspec.MsgspecError, ValueError):
+        return 0
 
 
 def _difference(

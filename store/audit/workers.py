@@ -40,7 +40,7 @@ def prove_in_workers(
     with opened(folder) as source:
         planned = plan(source, workers)
         crew = [
-            _Worker(folder, stretch, words=words, heads=heads_within(stretch, heads))
+            _Worker(folder, stretch, words=words, heads=heads_within(planned, stretch, heads))
             for stretch in planned.stretches
         ]
         try:

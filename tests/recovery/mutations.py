@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.recovery.mutations
 
-Each mutation is made in a copy of the checkout; the tests that guard it must fail there. Exits 1 when
-one survives.
+Each mutation is made in a copy of the checkout; the tests that guard it must fail there. Exits 1
+when one survives.
 """
 
 import shutil
@@ -50,9 +50,8 @@ MUTATIONS = [
     Mutation(
         "what is due is not looked for when a conversation is loaded",
         "actors/conversation.py",
-        '        """Resume what was left open: the same look at the state as after every append."""\n'
-        "        self._do_what_is_due()",
-        '        """Resume what was left open: the same look at the state as after every append."""',
+        "        self._do_what_is_due()\n\n    def handle",
+        "\n    def handle",
     ),
     Mutation(
         "the dedup index is not asked",
@@ -84,6 +83,7 @@ MUTATIONS = [
         "events/outbox.py",
         "    if moment.state.coded == request_seq:",
         "    if False:",
+        ("tests/events",),
     ),
     Mutation(
         "an approval is announced again after a crash",

@@ -81,10 +81,10 @@ def _given(text: str) -> list[str]:
 
 
 def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
+    decisions = proof.decisions + proof.without_words
     looked_at = [
         f"{proof.events:,} events in {proof.batches:,} commits and {proof.streams:,} streams.",
-        f"{proof.decisions + proof.without_words:,} decisions made again"
-        f" ({proof.without_words:,} of them from the recorded facts, without the words).",
+        f"{decisions:,} decisions made again, {proof.without_words:,} of them without the words.",
     ]
     if no_bodies:
         looked_at.append("Words were left out (--no-bodies).")
