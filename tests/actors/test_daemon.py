@@ -1,101 +1,17 @@
 """The whole daemon against the embedded mesh, in one process: what a user can see."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from actors.configuration import load
-from actors.daemon import AccountMoved, Daemon, account_state
+from actors.daemon import AccountMoved, account_state
 from actors.messages import Ruling
-from actors.ztm.timing import Timing
 from events.conversation_events import AgentFailed, MessageIgnored, MessageSeen
-from events.event import Event
 from events.streams import account_stream
-from store.lmdb_log import LmdbLog
+from tests.actors.running import Start, events, replies, seen, texts
 from tests.actors.servers import Model, tls_proxy
 from tests.actors.ztm.certificates import Authority, demanding
-from ztm_chat.mesh import Entry, Mesh, MeshAgent
-from ztm_chat.mesh import Timing as MeshTiming
-
-SCALE = 0.04
-
-Start = Callable[..., AbstractContextManager[Daemon]]
-
-
-@pytest.fixture
-def mesh() -> Iterator[Mesh]:
-    with Mesh(timing=MeshTiming().scaled(SCALE)) as mesh:
-        yield mesh
-
-
-@pytest.fixture
-def bot(mesh: Mesh) -> MeshAgent:
-    return mesh.join("my-bot")
-
-
-@pytest.fixture
-def alice(mesh: Mesh, bot: MeshAgent) -> MeshAgent:
-    del bot
-    return mesh.join("alice")
-
-
-@pytest.fixture
-def start(tmp_path: Path, bot: MeshAgent) -> Start:
-    """Starts a daemon with options of the account `bot`; `channel` holds options beside it."""
-
-    @contextmanager
-    def running(
-        channel: dict[str, Any] | None = None,
-        accounts: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Iterator[Daemon]:
-        account = {
-            "agentUrl": bot.url,
-            "permitSource": "file",
-            "permitFilePath": str(tmp_path / "permit.json"),
-            "meshName": "demo-mesh",
-            "username": "my-bot",
-            "dmPolicy": "allow",
-        }
-        section = {
-            "store": {"path": str(tmp_path / "log")},
-            "gateway": {"socket": str(tmp_path / "socket")},
-            "accounts": {"bot": account | options} | (accounts or {}),
-        }
-        path = tmp_path / "openclaw.yaml"
-        path.write_text(yaml.safe_dump({"channels": {"ztm-chat": section | (channel or {})}}))
-        daemon = Daemon(load(path, {}), release="test", timing=Timing().scaled(SCALE))
-        daemon.start()
-        try:
-            yield daemon
-        finally:
-            daemon.stop("test")
-
-    return running
-
-
-def events(folder: Path, stream: str, kind: type[Event]) -> list[Any]:
-    log = LmdbLog.open_reader(folder / "log")
-    try:
-        return [one.event for one in log.read_stream(stream) if isinstance(one.event, kind)]
-    finally:
-        log.close()
-
-
-def seen(folder: Path) -> list[MessageSeen]:
-    return events(folder, "account/bot/peer/alice", MessageSeen)
-
-
-def replies(count: int) -> Callable[[list[Entry]], bool]:
-    return lambda entries: len(entries) >= count
-
-
-def texts(entries: list[Entry]) -> list[str]:
-    return [entry.text for entry in entries]
+from ztm_chat.mesh import Mesh, MeshAgent
 
 
 def test_a_model_is_asked_over_http_with_the_history_of_the_conversation(
