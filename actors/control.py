@@ -36,7 +36,7 @@ BODY_BYTES = 65_536
 RULING_S = 10.0
 """How long an account may take to record a ruling."""
 
-LONGEST_PATH = 100
+LONGEST_PATH = 103
 """What a Unix socket's address may have, bytes, on every system."""
 
 

@@ -38,6 +38,7 @@ from events.arrivals import (
     decide_baseline,
     decide_membership_known,
     decide_set_aside,
+    decide_waited_too_long,
 )
 from events.conversation import Conversation, evolve, fold
 from events.conversation_events import MessageQueued
@@ -113,7 +114,7 @@ class ConversationActor(EventSourced[Conversation]):
                 drafts = self._redeemed(message)
                 self.append(drafts, lambda recorded: message.answer(bool(recorded)))
             case Quiet():
-                self._ask_to_stop()
+                self.append(decide_waited_too_long(self._moment()), lambda _: self._ask_to_stop())
             case Woken():
                 self._under_way = {one for one in self._under_way if not isinstance(one, Wake)}
                 self._do_what_is_due()

@@ -125,7 +125,8 @@ _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] =
     AccountOffline: lambda _, __, ___: {"online": False},
     ChatAppDeaf: lambda _, __, ___: {"deaf": True},
     ChatAppHealed: lambda _, __, ___: {"deaf": False},
-    FeedReset: lambda _, __, event: {"cursor": event.after, "owed": ()},
+    # Not `event.after`: nothing of the new hub is decided yet. What is owed stays so at any hub.
+    FeedReset: lambda state, _, __: {"cursor": min(state.cursor, 1)},
     WatermarkAdvanced: lambda _, __, event: {"cursor": event.position, "owed": event.owed},
     PairingRequested: _requested,
     PairingApproved: _approved,

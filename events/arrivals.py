@@ -9,6 +9,7 @@ from events.conversation_events import (
     IgnoreReason,
     MessageIgnored,
     MessageSeen,
+    MessageSetAside,
     Witness,
 )
 from events.event import Body, Draft
@@ -70,6 +71,16 @@ def decide_membership_known(moment: Moment, texts: Mapping[int, str]) -> list[Dr
     unfolding = Unfolding(moment)
     for message in moment.state.waiting:
         unfolding.settle(message, texts.get(message.version, ""))
+    return unfolding.done()
+
+
+def decide_waited_too_long(moment: Moment) -> list[Draft]:
+    """Set aside what has waited for the group's members as long as anything may wait."""
+    unfolding = Unfolding(moment)
+    horizon = moment.now_ms - moment.standing.policy.answer_horizon_s * 1_000
+    for message in moment.state.waiting:
+        if message.seen_ms < horizon:
+            unfolding.add(MessageSetAside(message.version, "too-late"), by=message)
     return unfolding.done()
 
 

@@ -43,13 +43,15 @@ from events.policy import ToolGrant
 
 
 class Waiting(Struct, frozen=True, gc=False):
-    """A message that is seen, and not done: `version` and `seq` of its MessageSeen."""
+    """A message that is seen, and not done: `version` and `seq` of its MessageSeen, and when that
+    was recorded (`seen_ms`)."""
 
     version: int
     seq: int
     sender: str
     sent_ms: int
     tools: ToolGrant | None = None
+    seen_ms: int = 0
 
 
 class Turn(Struct, frozen=True, gc=False):
@@ -143,7 +145,8 @@ def _baseline_taken(state: Conversation, _: Recorded, __: BaselineTaken) -> None
 
 
 def _message_seen(state: Conversation, one: Recorded, event: MessageSeen) -> None:
-    state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms),)
+    seen_ms = one.time // 1_000_000
+    state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms, seen_ms=seen_ms),)
     state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
@@ -210,7 +213,9 @@ def _set_aside(state: Conversation, _: Recorded, event: MessageSetAside) -> None
 
 
 def _retried(state: Conversation, one: Recorded, event: MessageRetried) -> None:
-    state.queue += (Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools),)
+    seen_ms = one.time // 1_000_000
+    retried = Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools, seen_ms)
+    state.queue += (retried,)
 
 
 def _advanced(state: Conversation, _: Recorded, event: WatermarkAdvanced) -> None:

@@ -1,5 +1,6 @@
 """`ztm-chat run`: the daemon in the foreground."""
 
+import logging
 import os
 from importlib.metadata import version
 
@@ -27,6 +28,8 @@ def command(config: str | None) -> None:
     from store.errors import LogError
 
     set_up_logs(os.environ)
+    for warning in settings.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
     # For tests on a mesh whose agents tick faster than real ones.
     timing = Timing().scaled(float(os.environ.get("ZTM_CHAT_TIME_SCALE", "1")))
     try:
