@@ -65,9 +65,9 @@ def test_the_cursor_and_what_is_owed_move_together() -> None:
     assert after(WatermarkAdvanced(NOW_MS, OWED), WatermarkAdvanced(LATER_MS)).owed == ()
 
 
-def test_another_hub_takes_the_cursor_back_and_forgets_what_was_owed() -> None:
+def test_another_hub_takes_the_cursor_back_and_leaves_what_is_owed() -> None:
     state = after(WatermarkAdvanced(NOW_MS, OWED), FeedReset(NOW_MS, 0))
-    assert (state.cursor, state.owed) == (0, ())
+    assert (state.cursor, state.owed) == (1, OWED)
 
 
 def test_an_event_that_changes_nothing_still_counts() -> None:

@@ -84,7 +84,7 @@ def test_a_message_waits_until_it_is_decided() -> None:
     story = ConversationStory(GROUP)
     story.group_is_unknown()
     story.says("hello")
-    assert story.state.waiting == (Waiting(1, 1, "alice", NOW_MS),)
+    assert story.state.waiting == (Waiting(1, 1, "alice", NOW_MS, seen_ms=NOW_MS),)
     assert story.state.newest_ms == NOW_MS
 
 
