@@ -5,7 +5,7 @@ be thrown away and built again from it.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.conversation_events import (
     AgentFailed,
@@ -25,46 +25,68 @@ from events.conversation_events import (
 )
 from events.event import Event
 
-_IDENTITIES: dict[type[Event], Callable[[Any], tuple[bytes, ...]]] = {
-    MessageSeen: lambda event: (event.identity,),
-    MessageIgnored: lambda event: (event.identity,),
-    BaselineTaken: lambda event: event.identities,
-}
 
-_CLOSES: dict[type[Event], Callable[[Any], tuple[int, ...]]] = {
-    PolicyDecided: lambda event: () if _goes_on(event) else (event.message,),
-    PairingWithheld: lambda event: (event.message,),
-    Dispatched: lambda event: event.messages,
-    TurnCancelled: lambda event: (event.turn,),
-    AgentReplied: lambda event: (event.turn,),
-    AgentFailed: lambda event: () if event.retry_ms else (event.turn,),
-    MessageQueued: lambda event: (event.answers,) if event.purpose == "pairing" else (),
-    MessageSetAside: lambda event: (event.message,),
-    ReplySent: lambda event: (event.queued,),
-    ReplyFailed: lambda event: (event.queued,),
-}
+class Projected(NamedTuple):
+    """What an event changes in the derived indexes.
 
-_OPENS = frozenset({MessageSeen, MessageRetried, Dispatched, MessageQueued})
+    `identities`: of messages that are known from it on. `opens`: it begins work that some later
+    event must end, under its own version. `closes`: versions, in the same stream, of events whose
+    work it ends.
+    """
+
+    identities: tuple[bytes, ...] = ()
+    opens: bool = False
+    closes: tuple[int, ...] = ()
 
 
-def _goes_on(decided: PolicyDecided) -> bool:
-    if decided.action == "pairing":
-        return decided.considered.pairing == "none"
-    return decided.action == "process"
+NOTHING = Projected()
+
+
+def projected(event: Event) -> Projected:
+    """What `event` changes in the derived indexes; `NOTHING` for most kinds."""
+    project = _PROJECT.get(type(event))
+    return project(event) if project else NOTHING
 
 
 def identities(event: Event) -> tuple[bytes, ...]:
     """The identities of messages that are known from this event on."""
-    known = _IDENTITIES.get(type(event))
-    return known(event) if known else ()
+    return projected(event).identities
 
 
 def opens(event: Event) -> bool:
     """Whether this event begins work that some later event must end: its own version is the key."""
-    return type(event) in _OPENS
+    return projected(event).opens
 
 
 def closes(event: Event) -> tuple[int, ...]:
     """Versions, in the same stream, of events whose work this one ends."""
-    ended = _CLOSES.get(type(event))
-    return ended(event) if ended else ()
+    return projected(event).closes
+
+
+def _decided(event: PolicyDecided) -> Projected:
+    goes_on = event.action == "process"
+    if event.action == "pairing":
+        goes_on = event.considered.pairing == "none"
+    return NOTHING if goes_on else Projected(closes=(event.message,))
+
+
+def _queued(event: MessageQueued) -> Projected:
+    return Projected(opens=True, closes=(event.answers,) if event.purpose == "pairing" else ())
+
+
+_PROJECT: dict[type[Event], Callable[[Any], Projected]] = {
+    BaselineTaken: lambda event: Projected(event.identities),
+    MessageSeen: lambda event: Projected((event.identity,), opens=True),
+    MessageIgnored: lambda event: Projected((event.identity,)),
+    PolicyDecided: _decided,
+    PairingWithheld: lambda event: Projected(closes=(event.message,)),
+    Dispatched: lambda event: Projected(opens=True, closes=event.messages),
+    TurnCancelled: lambda event: Projected(closes=(event.turn,)),
+    AgentReplied: lambda event: Projected(closes=(event.turn,)),
+    AgentFailed: lambda event: NOTHING if event.retry_ms else Projected(closes=(event.turn,)),
+    MessageQueued: _queued,
+    MessageSetAside: lambda event: Projected(closes=(event.message,)),
+    MessageRetried: lambda _: Projected(opens=True),
+    ReplySent: lambda event: Projected(closes=(event.queued,)),
+    ReplyFailed: lambda event: Projected(closes=(event.queued,)),
+}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from events.event import SALT_BYTES, Body, Draft
-from events.projections import closes, identities, opens
+from events.projections import NOTHING, projected
 from store import batch
 from store.batch import Entry
 from store.errors import InvalidAppend
@@ -112,9 +112,9 @@ def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> Part
 
 def _effects(entries: list[Entry]) -> Iterator[Effects]:
     for place, (_, event) in enumerate(entries):
-        known, begins, ended = identities(event), opens(event), closes(event)
-        if known or begins or ended:
-            yield Effects(place, known, begins, ended)
+        changes = projected(event)
+        if changes is not NOTHING:
+            yield Effects(place, *changes)
 
 
 def _identities(parts: tuple[Part, ...]) -> list[bytes]:

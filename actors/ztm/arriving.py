@@ -4,7 +4,7 @@ Both witnesses go through here, so that one message has one identity, whoever sh
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -26,6 +26,14 @@ class MessageFile(msgspec.Struct, frozen=True):
     entries: tuple[RawEntry, ...]
     flaws: tuple[str, ...]
     available_ms: int
+
+
+def before_us(
+    arrivals: Sequence[Arrival], horizon_ms: int
+) -> tuple[list[Arrival], list[Arrival]]:
+    """What was there before us, and what is fresh enough (our clock) to be answered all the same."""
+    old = [one for one in arrivals if one.sent_ms < horizon_ms]
+    return old, [one for one in arrivals if one.sent_ms >= horizon_ms]
 
 
 class Arriving:
@@ -61,12 +69,24 @@ class Arriving:
         return [arrival for *_, arrival in sorted(found, key=lambda one: one[:3])]
 
     def from_chat(
-        self, conversation: Conversation, messages: Iterable[RawMessage], now_ms: int
+        self,
+        conversation: Conversation,
+        messages: Iterable[RawMessage],
+        *,
+        heard_ms: int,
+        now_ms: int,
     ) -> list[Arrival]:
         """What the Chat API shows, in order of time and sender. It shows one of equals only, so
-        each has place 0."""
+        each has place 0. Before `heard_ms`, when it was last asked, it did not show them."""
         return [
-            self._arrival(conversation, message, canonical(message.message), 0, "chat", now_ms)
+            self._arrival(
+                conversation,
+                message,
+                canonical(message.message),
+                0,
+                "chat",
+                min(now_ms, max(message.time, heard_ms)),
+            )
             for message in sorted(messages, key=lambda message: (message.time, message.sender))
         ]
 

@@ -1,6 +1,6 @@
 """Delivery of arrivals to the account: one at a time a conversation, within the credits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,15 +35,13 @@ class Deliveries:
 
     async def deliver(self, conversation: Conversation, arrivals: Sequence[Arrival]) -> bool:
         """Offer `arrivals` in order; whether all of them were confirmed."""
-        start = 0
-        while start < len(arrivals):
-            some = arrivals[start : start + CONVERSATION_CREDITS]
-            news = tuple(one for one in some if not self._decided(one))
-            taken = len(news)
-            if news and not (taken := await self._offer(conversation, news)):
-                return False
-            # What did not fit is offered in the next round, where the rest of `some` is old news.
-            start = start + len(some) if taken == len(news) else start
+        for some in _chunks(arrivals):
+            news = [one for one in some if not self._decided(one)]
+            while news:
+                taken = await self._credits.take(len(news))
+                if not await self._offer(conversation, tuple(news[:taken]), taken):
+                    return False
+                del news[:taken]
         return True
 
     async def mark_as_seen(self, conversation: Conversation, arrivals: Sequence[Arrival]) -> bool:
@@ -53,17 +51,25 @@ class Deliveries:
         Nothing at all is offered too: it marks the conversation as one that we have begun with.
         """
         marks = tuple(replace(one, text="") for one in arrivals)
-        return bool(await self._offer(conversation, marks, baseline=True))
+        taken = await self._credits.take(min(max(1, len(marks)), CONVERSATION_CREDITS))
+        return await self._offer(conversation, marks, taken, baseline=True)
 
     async def _offer(
-        self, conversation: Conversation, arrivals: tuple[Arrival, ...], *, baseline: bool = False
-    ) -> int:
-        """How many of `arrivals` were confirmed: all but those beyond the credits, or none."""
-        taken = await self._credits.take(max(1, len(arrivals)))
+        self,
+        conversation: Conversation,
+        arrivals: tuple[Arrival, ...],
+        taken: int,
+        *,
+        baseline: bool = False,
+    ) -> bool:
         try:
             delivery = Delivery()
-            offered = arrivals if baseline else arrivals[:taken]
-            self._tell(Offer(conversation, offered, delivery, baseline))
-            return taken if await delivery.confirmed() else 0
+            self._tell(Offer(conversation, arrivals, delivery, baseline))
+            return await delivery.confirmed()
         finally:
             self._credits.give_back(taken)
+
+
+def _chunks(arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+    for start in range(0, len(arrivals), CONVERSATION_CREDITS):
+        yield arrivals[start : start + CONVERSATION_CREDITS]

@@ -1,60 +1,69 @@
-"""Whether the two witnesses agree. Pure: told what each shows, it says what is wrong.
+"""Whether the Chat app hears what the files say. Pure: told what each shows, it says what is wrong.
 
 ZTM behaviour: the Chat app can stop seeing new messages for good, silently; and a healthy one may
 hold a change back until the next change in the mesh. So it is deaf only when an entry of the files
-is absent for long *and* a later one is absent too, and that twice in a row.
+is absent for long *and* a later one is absent too, and that twice in a row, while the app shows
+nothing new at all. An app that shows something new hears; what it lacks even then it will never
+show (files that its parser refuses).
 """
 
 from collections.abc import Mapping
-
-import msgspec
 
 from events.streams import Conversation
 
 LATER_S = 0.5
 """A change that comes later than this after another one would make a healthy app show both."""
 
+PASSED_OVER_S = 2.0
+"""What an app that hears has not shown after this long, it will not show."""
 
-class Shown(msgspec.Struct, frozen=True):
-    """The newest entry of a conversation that a witness showed: its time (ms), and since when
-    (s).
-    """
-
-    time_ms: int
-    since_s: float
+ABSENT_LIMIT = 1_000
+"""How many absent entries are remembered: enough to know that something is wrong."""
 
 
 class Sentinel:
-    """Compares what the files and the Chat app show. Seconds are of any monotonic clock."""
+    """Compares what the files and the Chat app show. Seconds are of any monotonic clock.
+
+    `deaf`: as of the last comparison. `hears`: whether the app has shown something new since the
+    one before. `scale` is that of the mesh's ticks.
+    """
 
     def __init__(self, deaf_after_s: float, scale: float = 1.0) -> None:
         self._deaf_after_s = deaf_after_s
         self._later_s = LATER_S * scale
-        self._files: dict[Conversation, Shown] = {}
+        self._passed_over_s = PASSED_OVER_S * scale
+        self._absent: dict[tuple[Conversation, int], float] = {}
+        self._latest: dict[Conversation, int] | None = None
         self._suspected = False
         self.deaf = False
+        self.hears = False
 
     def files_show(self, conversation: Conversation, time_ms: int, now_s: float) -> None:
         """The files hold an entry of this time (by its sender's clock)."""
-        newest = self._files.get(conversation)
-        if newest is None or time_ms > newest.time_ms:
-            self._files[conversation] = Shown(time_ms, now_s)
+        if len(self._absent) < ABSENT_LIMIT:
+            self._absent.setdefault((conversation, time_ms), now_s)
 
     def chats_show(self, latest: Mapping[Conversation, int], now_s: float) -> int:
         """The Chat app lists these conversations with these times (ms) of their newest message.
 
         Returns how many entries are missing there; `deaf` says what follows from that.
         """
-        absent = []
-        for conversation, shown in tuple(self._files.items()):
-            if latest.get(conversation, 0) < shown.time_ms:
-                absent.append(shown.since_s)
-            else:
-                del self._files[conversation]
-        absent.sort()
-        overdue = [since for since in absent if now_s - since >= self._deaf_after_s]
-        later = overdue and absent[-1] - overdue[0] > self._later_s
-        suspected = bool(later) or (self.deaf and bool(overdue))
+        self.hears = self._latest is not None and dict(latest) != self._latest
+        self._latest = dict(latest)
+        passed_over = now_s - self._passed_over_s
+        self._absent = {
+            (conversation, time_ms): since
+            for (conversation, time_ms), since in self._absent.items()
+            if latest.get(conversation, 0) < time_ms and not (self.hears and since < passed_over)
+        }
+        suspected = not self.hears and (self.deaf or self._nothing_new(now_s))
         self.deaf = suspected and (self._suspected or self.deaf)
         self._suspected = suspected
-        return len(absent)
+        return len(self._absent)
+
+    def _nothing_new(self, now_s: float) -> bool:
+        """Whether something is long absent, and something later is too."""
+        if not self._absent:
+            return False
+        first, last = min(self._absent.values()), max(self._absent.values())
+        return now_s - first >= self._deaf_after_s and last - first > self._later_s

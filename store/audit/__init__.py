@@ -6,6 +6,7 @@ Read in this order:
 - `source`     batches and bodies as raw bytes, a portion at a time, without trusting any index
 - `facts`      what an account's stream said at some version: policy in force, who was paired
 - `words`      bodies against the digests that events carry
+- `judge`      every decision made again
 - `section`    a stretch of the log proved: chain, versions, bodies, every decision decided again
 - `proof`      the sections of a log put together: what holds, and the first place that does not
 - `workers`    a process a section, so that a damaged file kills a worker and not the audit

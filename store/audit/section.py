@@ -1,7 +1,7 @@
 """A stretch of the log proved, batch by batch, in constant memory.
 
-Kept on the way are the version that each stream is at, the messages that wait for their decision,
-and what the accounts said: nothing that grows with the number of events.
+Kept on the way is the version that each stream is at, and what `judge` keeps: nothing that grows
+with the number of events.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,20 +12,17 @@ import msgspec
 
 from events.conversation_events import MessageSeen, PolicyDecided
 from events.event import Event
-from events.judgement import UnknownRules, decide_again
-from events.streams import Group, Peer, parse_stream
 from store import batch
-from store.audit.facts import TRACKED, AccountHistory, Facts
+from store.audit.facts import TRACKED
 from store.audit.heads import KeptHead
+from store.audit.judge import Judge
 from store.audit.source import Source
 from store.audit.words import DIGESTS, Broken, Words
 from store.batch import Batch, Entry, Run, chain_hash, genesis, previous_hash
-from store.errors import LogError
+from store.errors import LogDamaged
 
 MOST_FINDINGS = 20
 """How many broken places are told of one section. Past a broken chain nothing is looked at."""
-
-Address = Peer | Group | str | None
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -52,7 +49,8 @@ class Proved(msgspec.Struct):
 
     `decisions` were decided again with the words before us, `without_words` from the recorded
     mention. `begins` and `ends`: each stream's first and last version here, by id; `named`: the
-    streams that began here. `hash` covers everything up to the last batch.
+    streams that began here. `hash` covers everything up to the last batch. `blocked`: why this
+    stretch could not be proved to its end, though it may be another one that is broken.
     """
 
     events: int = 0
@@ -63,6 +61,7 @@ class Proved(msgspec.Struct):
     erased: int = 0
     hash: bytes = b""
     findings: list[Finding] = []
+    blocked: Finding | None = None
     begins: dict[int, int] = {}
     ends: dict[int, int] = {}
     named: dict[int, str] = {}
@@ -81,10 +80,8 @@ class Section:
         self._source = source
         self._stretch = stretch
         self._heads = {head.seq: head.hash for head in heads}
-        self._facts = Facts(source.log, before=stretch.first)
+        self._judge = Judge(source.log, self._name, before=stretch.first, words=words)
         self._words = Words(source, stretch.first) if words else None
-        self._waiting: dict[tuple[int, int], tuple[MessageSeen, str | None]] = {}
-        self._addresses: dict[int, Address] = {}
         self._time = 0
         self.proved = Proved(findings=[], begins={}, ends={}, named={})
         self._checks = self._table(words=words)
@@ -101,9 +98,12 @@ class Section:
             self._end()
         except _Halt:
             return
+        except LogDamaged as error:
+            proved.blocked = Finding(self._stretch.first + proved.events, str(error))
         finally:
             if self._words:
                 proved.bodies, proved.erased = self._words.proved, self._words.erased
+            proved.decisions, proved.without_words = self._judge.decisions
 
     def _batches(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Key, bytes, and the hash that is recorded of them after them."""
@@ -142,7 +142,7 @@ class Section:
         try:
             found = batch.decode(data)
             count = self._runs(first, found)
-        except (msgspec.MsgspecError, ValueError, LogError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             self._halt(first, f"its batch means nothing: {error}")
         proved.events += count
         proved.batches += 1
@@ -159,7 +159,7 @@ class Section:
                 return key, "its batch was altered"
         after = following[0][0] if following else end.seq + 1
         missing = first + _events_in(data)
-        if missing < after:
+        if first < missing < after:
             return missing, f"it is missing; what is next is {after}"
         return first, "its batch was altered"
 
@@ -213,6 +213,9 @@ class Section:
             version += 1
             back -= 1
 
+    def _name(self, stream: int) -> str:
+        return self.proved.named.get(stream) or self._source.stream_name(stream)
+
     def _begin(self, seq: int, run: Run[list[Entry]]) -> None:
         """A stream met for the first time: new in the log, or only in this stretch."""
         self.proved.begins[run.stream] = run.version
@@ -221,52 +224,19 @@ class Section:
         if run.name is not None:
             self.proved.named[run.stream] = run.name
 
-    def _address(self, stream: int) -> Address:
-        address = self._addresses.get(stream, ...)
-        if address is ...:
-            name = self.proved.named.get(stream) or self._source.stream_name(stream)
-            address = self._addresses[stream] = parse_stream(name)
-        return address
-
     # Decisions
 
     def _learn(self, seq: int, stream: int, version: int, event: Event) -> None:
-        account = self._address(stream)
-        if isinstance(account, str):
-            self._facts.account(account).learn(version, event)
-        if self._words and type(event) in DIGESTS:
+        self._judge.learn(stream, version, event)
+        if type(event) in DIGESTS:
             self._with_words(seq, stream, version, event)
 
     def _seen(self, seq: int, stream: int, version: int, event: MessageSeen) -> None:
-        text = self._with_words(seq, stream, version, event) if self._words else None
-        self._waiting[stream, version] = event, text
+        self._judge.seen(stream, version, event, self._with_words(seq, stream, version, event))
 
     def _decided(self, seq: int, stream: int, _: int, event: PolicyDecided) -> None:
-        conversation = self._address(stream)
-        if not isinstance(conversation, Peer | Group):
-            self._find(seq, "a decision that lies in no conversation")
-            return
-        message = self._waiting.pop((stream, event.message), None)
-        message = message or self._look_up(stream, event.message)
-        if message is None:
-            self._find(seq, f"it decides on version {event.message}, which is no message")
-            return
-        seen, text = message
-        history = self._facts.account(conversation.account)
-        if what := _difference(event, seen, conversation, history, text):
+        if what := self._judge.decided(stream, event):
             self._find(seq, what)
-        if text is None:
-            self.proved.without_words += 1
-        else:
-            self.proved.decisions += 1
-
-    def _look_up(self, stream: int, version: int) -> tuple[MessageSeen, str | None] | None:
-        """A message that was seen in an earlier stretch."""
-        name = self.proved.named.get(stream) or self._source.stream_name(stream)
-        recorded = next(self._source.log.read_stream(name, version - 1), None)
-        if recorded is None or not isinstance(recorded.event, MessageSeen):
-            return None
-        return recorded.event, self._source.log.body(recorded.seq) if self._words else None
 
     # Words
 
@@ -302,25 +272,3 @@ def _events_in(data: bytes) -> int:
         return sum(len(run.entries) for run in batch.decode(data).runs)
     except (msgspec.MsgspecError, ValueError):
         return 0
-
-
-def _difference(
-    decided: PolicyDecided,
-    seen: MessageSeen,
-    conversation: Peer | Group,
-    history: AccountHistory,
-    text: str | None,
-) -> str | None:
-    """How a decision differs from what follows now from its own inputs; `None`: not at all."""
-    if contradiction := history.contradicts(decided.considered, conversation, seen.sender):
-        return contradiction
-    try:
-        again = decide_again(decided, seen, conversation, history.policies.__getitem__, text)
-    except UnknownRules as error:
-        return str(error)
-    if again == decided:
-        return None
-    return (
-        f"it says {decided.action} ({decided.reason}, {decided.rule}); decided again it is"
-        f" {again.action} ({again.reason}, {again.rule})"
-    )

@@ -1,9 +1,10 @@
 """The log's own tables as raw bytes. Nothing is checked here, and no derived index is used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import urandom
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from store import queries
 from store.creation import KEYS_FILE
@@ -17,6 +18,8 @@ from store.lmdb_reader import LmdbReader
 PORTION_BYTES = 4 << 20
 """About how much one read transaction brings at most, beside its last entry."""
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 Entries = list[tuple[bytes, bytes]]
 
 
@@ -34,6 +37,15 @@ class Source:
     def log_id(self) -> str:
         """See `EventLog`."""
         return self._database.log_id
+
+    def ask(
+        self,
+        question: Callable[Concatenate[Transaction, Tables, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """What `question` finds in one read transaction."""
+        return self._database.query(question, *args, **kwargs)
 
     def position(self) -> Position:
         """The log's end as it is recorded."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import NamedTuple
 
 from store.audit.heads import KeptHead
 from store.audit.proof import Proof, conclude, heads_within, plan
@@ -52,6 +53,19 @@ def prove_in_workers(
         return conclude(source, planned, sections, heads)
 
 
+class _Refusal(NamedTuple):
+    """An error on its way from one process to another."""
+
+    kind: type[LogError]
+    what: str
+    where: str
+    found: str
+    cure: str
+
+    def error(self) -> LogError:
+        return self.kind(self.what, where=self.where, found=self.found, cure=self.cure)
+
+
 class _Worker:
     """One process and what it has told so far."""
 
@@ -77,8 +91,8 @@ class _Worker:
         if isinstance(word, int):
             self.done = word
             return True
-        if isinstance(word, Exception):
-            raise word
+        if isinstance(word, _Refusal):
+            raise word.error()
         self._proved, self.done = word, word.events
         return False
 
@@ -123,7 +137,7 @@ def _work(
                     mouth.send(done)
             mouth.send(section.proved)
     except LogError as error:
-        mouth.send(error)
+        mouth.send(_Refusal(type(error), error.what, error.where, error.found, error.cure))
     except BrokenPipeError:
         pass  # the audit was ended: nobody waits for this any more
 

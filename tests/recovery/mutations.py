@@ -62,7 +62,7 @@ MUTATIONS = [
     Mutation(
         "an answered turn stays open in the index",
         "events/projections.py",
-        "    AgentReplied: lambda event: (event.turn,),\n",
+        "    AgentReplied: lambda event: Projected(closes=(event.turn,)),\n",
         "",
     ),
     Mutation(

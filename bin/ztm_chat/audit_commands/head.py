@@ -2,7 +2,7 @@
 
 import click
 
-from ztm_chat.commands.why import opened
+from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.configured import config_option, configuration
 
 
@@ -15,7 +15,7 @@ def head(config: str | None) -> None:
     proves that the log still holds, unaltered, all that it held then.
     """
     settings = configuration(config)
-    with opened(settings.store.path) as log:
+    with log_opened(settings.store.path) as log:
         from store.audit.heads import head_of
 
         click.echo(str(head_of(log)))

@@ -1,0 +1,45 @@
+"""Between sender and healer: no message is on its way while the Chat app is restarted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+
+class Quiescence:
+    """Lets the healer wait until every message is read back, and holds back new ones meanwhile."""
+
+    def __init__(self) -> None:
+        self._sending = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """A message is on its way until it is read back, or given up for now."""
+        while not self._open.is_set():
+            await self._open.wait()
+        self._sending += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._sending -= 1
+            if self._sending == 0:
+                self._quiet.set()
+
+    @asynccontextmanager
+    async def healing(self) -> AsyncIterator[None]:
+        """Nothing is on its way, and it stays so."""
+        with self._closed():
+            await self._quiet.wait()
+            yield
+
+    @contextmanager
+    def _closed(self) -> Iterator[None]:
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()

@@ -1,0 +1,44 @@
+"""Opening the log to look at it. It disturbs no daemon that writes it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ztm_chat.failure import UNUSABLE, Failure
+
+if TYPE_CHECKING:
+    from store.audit.source import Source
+    from store.lmdb_reader import LmdbReader
+
+
+@contextmanager
+def log_opened(folder: Path) -> Iterator["LmdbReader"]:
+    """The log in `folder`, its end checked. Raises `Failure`."""
+    from store.lmdb_log import LmdbLog
+
+    with _failures():
+        log = LmdbLog.open_reader(folder)
+        try:
+            yield log
+        finally:
+            log.close()
+
+
+@contextmanager
+def source_opened(folder: Path) -> Iterator["Source"]:
+    """The log's tables as they lie in `folder`, nothing checked. Raises `Failure`."""
+    from store.audit.source import opened
+
+    with _failures(), opened(folder) as source:
+        yield source
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    from store.errors import LogError
+
+    try:
+        yield
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
