@@ -30,6 +30,7 @@ from events.gateway import GatewayStopped, StoreReopened
 from events.streams import GATEWAY, account_stream
 from store.event_log import EventLog
 from store.lmdb_log import LmdbLog
+from store.scrub import Scrub
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,9 @@ class Daemon:
             started.callback(self.edge.stop)
             self.edge.serve(control.serve)
             self._gateway = self._start_actors(dispatcher, loader)
+            scrub = Scrub(self.log, on_damage=self.log.fail)
+            scrub.start()
+            started.callback(scrub.stop)
             self._started = started.pop_all()
 
     def stop(self, reason: str) -> None:

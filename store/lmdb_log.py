@@ -20,7 +20,7 @@ from store.append import Append, prepare
 from store.committer import Committer
 from store.creation import KEYS_FILE, create_if_absent
 from store.database import Database
-from store.errors import LogUnusable
+from store.errors import LogDamaged, LogUnusable
 from store.event_log import Head, LogStats, Outcome, events_of
 from store.folder import FolderLock, prepare_folder
 from store.group import Position
@@ -154,6 +154,13 @@ class LmdbLog(LmdbReader):
         """Let the log grow to `max_map_size` bytes. One that has stalled goes on."""
         self._committer.max_map_size = max_map_size
         self._writer.try_again()
+
+    def fail(self, error: LogDamaged) -> None:
+        """Write nothing any more: the log turned out to be damaged, and `stats` says so.
+
+        `on_failure` doesn't hear of it, for to open the log again would not mend it.
+        """
+        self._writer.fail(str(error))
 
     def stats(self) -> LogStats:
         """See `EventLog`."""

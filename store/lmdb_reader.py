@@ -88,6 +88,20 @@ class LmdbReader:
                     return
             self._await_past(after)
 
+    def prove_after(self, seq: int) -> int:
+        """Hold a portion of the batches past `seq` against the chain, in one short transaction.
+
+        Gives the sequence up to which the log is proved now; `seq` itself at the log's end. Raises
+        `LogDamaged` for the first batch that is not what was written, or is missing.
+        """
+        end = self.head().seq
+        values = self._database.query(queries.batches_after, seq)
+        if values:
+            return self._events(values[-1])[-1].seq
+        if seq < end:
+            raise self._database.damaged("it is missing", f"event {seq + 1}")
+        return seq
+
     def streams(self, prefix: str = "") -> Iterator[str]:
         """See `EventLog`."""
         names = (name.decode(errors="replace") for _, name in self._scan("streams"))

@@ -88,6 +88,11 @@ class Writer:
         """There may be room now: don't wait any longer."""
         self._room.set()
 
+    def fail(self, reason: str) -> None:
+        """Commit nothing any more: what waits, and what is still to come, gets `Failed`."""
+        self.failed = self.failed or reason
+        self._room.set()
+
     def is_this_thread(self) -> bool:
         """Whether the caller runs on the writer's thread."""
         return threading.current_thread() is self._thread

@@ -16,15 +16,19 @@ from actors.ztm.chat_witness import ChatWitness
 from actors.ztm.client import ZtmClient
 from actors.ztm.deliveries import Deliveries
 from actors.ztm.feed import Feed
+from actors.ztm.groups import Groups
+from actors.ztm.healer import Healer
 from actors.ztm.health import Health
 from actors.ztm.intake import Intake
 from actors.ztm.joining import ensure_joined
-from actors.ztm.sending import NeverSendable, Quiescence, Sender
+from actors.ztm.quiescence import Quiescence
+from actors.ztm.sending import NeverSendable, Sender
 from actors.ztm.sentinel import Sentinel
 from actors.ztm.timing import Timing
 from actors.ztm.tls import tls_context
 from events.account import Account
-from events.streams import Conversation, conversation_stream, parse_stream
+from events.arrivals import Arrival
+from events.streams import Conversation, account_stream, conversation_stream, parse_stream
 from store.event_log import EventLog
 
 _logger = logging.getLogger(__name__)
@@ -70,11 +74,16 @@ class AccountEdge:
             timeout_s=config.api_timeout_ms / 1_000,
         )
         self._quiescence = Quiescence()
+        self._watching = asyncio.Lock()
         self._sender = Sender(config.username, self.client, timing, self._quiescence)
 
     async def watch(self, state: Account, *, baseline_groups: bool) -> None:
-        """Take in what the agent shows, from the cursor in `state`, until cancelled."""
-        await self._intake(state, baseline_groups=baseline_groups).run()
+        """Take in what the agent shows, from the cursor in `state`, until cancelled.
+
+        One that is to replace another begins when that has ended.
+        """
+        async with self._watching:
+            await self._intake(state, baseline_groups=baseline_groups).run()
 
     async def send(self, task: SendTask) -> Sent | Unsendable:
         """Bring a queued message into our files; what became of it, as a message."""
@@ -120,24 +129,33 @@ class AccountEdge:
     def _begun(self, conversation: Conversation) -> bool:
         return self._log.version(conversation_stream(conversation)) > 0
 
+    def _decided(self, arrival: Arrival) -> bool:
+        """Whether the log knows it: as a message, or as one of its own that it has sent."""
+        ours = arrival.wire_id.startswith(f"{self._log.log_id}-")
+        if ours and arrival.sender == self._config.username:
+            return True
+        return self._log.seen(arrival.identity) is not None
+
     def _intake(self, state: Account, *, baseline_groups: bool) -> Intake:
         config, timing, health = self._config, self._timing, self.health
-        groups = config.policy.enable_groups
+        stream = account_stream(config.id)
+        groups_count = config.policy.enable_groups
+        loop_s = asyncio.get_running_loop().time
         arriving = Arriving(config.id, self._log.key, self._salt)
-        deliveries = Deliveries(self._tell)
+        deliveries = Deliveries(self._tell, decided=self._decided, begun=self._begun)
+        groups = Groups(self._tell, health)
         sentinel = Sentinel(timing.deaf_after_s, timing.back_off_scale)
         feed = Feed(
             config.id,
             state,
             client=self.client,
-            catalogue=Catalogue(config.id, config.username, groups=groups),
+            catalogue=Catalogue(config.id, config.username, groups=groups_count),
             arriving=arriving,
             deliveries=deliveries,
+            groups=groups,
             tell=self._tell,
             begun=self._begun,
-            on_entry=lambda conversation, time_ms, _: sentinel.files_show(
-                conversation, time_ms, asyncio.get_running_loop().time()
-            ),
+            on_entry=lambda chat, time_ms: sentinel.files_show(chat, time_ms, loop_s()),
             now_ms=self._now_ms,
             timing=timing,
             health=health,
@@ -146,32 +164,41 @@ class AccountEdge:
         witness = ChatWitness(
             config.id,
             config.username,
-            groups=groups,
+            groups_count=groups_count,
             client=self.client,
+            feed=feed,
             arriving=arriving,
             deliveries=deliveries,
+            groups=groups,
             sentinel=sentinel,
             tell=self._tell,
             seen=lambda identity: self._log.seen(identity) is not None,
-            begun=self._begun,
-            first_time=state.cursor == 0,
-            feed_missed=feed.read_whole_list,
+            heard_ms=state.heard_ms,
+            now_ms=self._now_ms,
+            timing=timing,
+            health=health,
+        )
+        healer = Healer(
+            stream,
+            deaf=state.deaf,
+            allowed=config.heal,
+            client=self.client,
+            sentinel=sentinel,
+            quiescence=self._quiescence,
+            tell=self._tell,
             now_ms=self._now_ms,
             timing=timing,
             health=health,
         )
         return Intake(
-            config.id,
+            stream,
             username=config.username,
             client=self.client,
             join=self._join,
             feed=feed,
             witness=witness,
-            sentinel=sentinel,
-            quiescence=self._quiescence,
-            heal=config.heal,
+            healer=healer,
             tell=self._tell,
-            now_ms=self._now_ms,
             timing=timing,
             health=health,
         )

@@ -28,10 +28,8 @@ class MessageFile(msgspec.Struct, frozen=True):
     available_ms: int
 
 
-def before_us(
-    arrivals: Sequence[Arrival], horizon_ms: int
-) -> tuple[list[Arrival], list[Arrival]]:
-    """What was there before us, and what is fresh enough (our clock) to be answered all the same."""
+def before_us(arrivals: Sequence[Arrival], horizon_ms: int) -> tuple[list[Arrival], list[Arrival]]:
+    """What was there before us, and what is fresh enough to be answered all the same."""
     old = [one for one in arrivals if one.sent_ms < horizon_ms]
     return old, [one for one in arrivals if one.sent_ms >= horizon_ms]
 

@@ -165,6 +165,7 @@ class ChatWitness:
         if now_s >= self._whole_due_s:
             self._whole_due_s = now_s + self._timing.whole_list_s
             self._unread = {one for one, chat in chats.items() if chat.latest is not None}
+        self._unread &= chats.keys()
         for conversation, chat in chats.items():
             whole = conversation in self._unread
             news = whole or self._shows_news(conversation, chat)
@@ -174,6 +175,7 @@ class ChatWitness:
             self._feed.begin_without_files()
 
     def _shows_news(self, conversation: Conversation, chat: Chat) -> bool:
+        """ZTM behaviour: `updated` counts what others wrote since anybody last read the chat."""
         if chat.latest is None:
             return False
         newest = (chat.latest.time, chat.latest.sender)
@@ -214,6 +216,7 @@ class ChatWitness:
             self._again_s[conversation] = now_s + self._timing.owed_retry_s
             return
         self._again_s.pop(conversation, None)
+        self._updated[conversation] = 0
         if whole:
             self._unread.discard(conversation)
         if chat.latest is not None:

@@ -21,12 +21,20 @@ class Deliveries:
     """Offers arrivals to an account by `tell`, and waits until they are durably decided.
 
     `decided(arrival)`: whether the log says so already. A file is read again whenever it grows, and
-    all files now and then: what is old news must not wake its conversation.
+    all files now and then: what is old news must not wake its conversation. `begun(conversation)`:
+    whether a conversation has any event.
     """
 
-    def __init__(self, tell: Callable[[Any], None], decided: Callable[[Arrival], bool]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Any], None],
+        *,
+        decided: Callable[[Arrival], bool],
+        begun: Callable[[Conversation], bool],
+    ) -> None:
         self._tell = tell
         self._decided = decided
+        self._begun = begun
         self._credits = Credits(ACCOUNT_CREDITS)
 
     async def room(self) -> None:
@@ -50,7 +58,9 @@ class Deliveries:
         All at once, since a conversation of which a part is marked counts as begun; so no texts.
         Nothing at all is offered too: it marks the conversation as one that we have begun with.
         """
-        marks = tuple(replace(one, text="") for one in arrivals)
+        marks = tuple(replace(one, text="") for one in arrivals if not self._decided(one))
+        if not marks and self._begun(conversation):
+            return True
         taken = await self._credits.take(min(max(1, len(marks)), CONVERSATION_CREDITS))
         return await self._offer(conversation, marks, taken, baseline=True)
 

@@ -191,7 +191,9 @@ class Feed:
     def _pause_s(self, wanted: Wanted) -> float:
         """Longer from time to time; and with many owed files, few requests a second in all."""
         timing = self._timing
-        pause_s = min(timing.owed_retry_s * 2.0 ** min(wanted.failures, 16), timing.owed_retry_most_s)
+        pause_s = min(
+            timing.owed_retry_s * 2.0 ** min(wanted.failures, 16), timing.owed_retry_most_s
+        )
         return max(pause_s, len(self._catalogue.owed) * timing.owed_retry_s / 4)
 
     async def stop(self) -> None:
@@ -237,8 +239,7 @@ class Feed:
         self._health.unreadable += sum(1 for one in arrivals if one.malformed)
         if baseline:
             old, arrivals = before_us(arrivals, self._now_ms() - self._timing.fresh_ms)
-            mark = old or not self._begun(conversation)
-            if mark and not await self._deliveries.mark_as_seen(conversation, old):
+            if not await self._deliveries.mark_as_seen(conversation, old):
                 return False
         return await self._deliveries.deliver(conversation, arrivals)
 

@@ -12,67 +12,69 @@ from actors.messages import Observed, UsersSeen
 from actors.ztm.back_off import BackOff
 from actors.ztm.chat_witness import ChatWitness
 from actors.ztm.client import ZtmClient
-from actors.ztm.errors import NotFound, ZtmError
+from actors.ztm.errors import (
+    AnswerTooLarge,
+    AnswerUnreadable,
+    MeshUnknown,
+    NotFound,
+    Refused,
+    UnexpectedStatus,
+    ZtmError,
+)
 from actors.ztm.feed import Feed
+from actors.ztm.healer import Healer
 from actors.ztm.health import Health
-from actors.ztm.sending import Quiescence
-from actors.ztm.sentinel import Sentinel
 from actors.ztm.timing import Timing
-from events.account_events import AccountOffline, AccountOnline, ChatAppDeaf, ChatAppHealed
+from events.account_events import AccountOffline, AccountOnline
 from events.event import Draft, Event
-from events.streams import account_stream
 
 log = logging.getLogger(__name__)
 
 OFFLINE_AFTER = 2
 """How many errors in a row make an account offline: one is a hiccup."""
 
+USELESS_AFTER = 3
+"""How many useless answers in a row of the feed make the Chat API stand in for it."""
+
 USERS_EVERY = 600
 """How many polls lie between two looks at who is in the mesh."""
 
+_USELESS = (Refused, AnswerTooLarge, AnswerUnreadable, UnexpectedStatus)
+
 
 class Intake:
-    """One account's witnesses and healer.
-
-    `join()` makes sure that the agent is in the mesh as our user; `heal`: whether a deaf Chat app
-    may be restarted; `quiescence` is shared with the sender.
+    """One account's witnesses. `stream` is the account's; `join()` makes sure that the agent is in
+    the mesh as our user.
     """
 
     def __init__(
         self,
-        account: str,
+        stream: str,
         *,
         username: str,
         client: ZtmClient,
         join: Callable[[], Awaitable[None]],
         feed: Feed,
         witness: ChatWitness,
-        sentinel: Sentinel,
-        quiescence: Quiescence,
-        heal: bool,
+        healer: Healer,
         tell: Callable[[Any], None],
-        now_ms: Callable[[], int],
         timing: Timing,
         health: Health,
     ) -> None:
-        self._stream = account_stream(account)
+        self._stream = stream
         self._username = username
         self._client = client
         self._join = join
         self._feed = feed
         self._witness = witness
-        self._sentinel = sentinel
-        self._quiescence = quiescence
-        self._heal = heal
+        self._healer = healer
         self._tell = tell
-        self._now_ms = now_ms
         self._timing = timing
         self._health = health
-        self._said_deaf = False
-        self._last_heal_s: float | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        self._health.phase = "starting"
         try:
             await self._joined()
             async with asyncio.TaskGroup() as group:
@@ -80,6 +82,7 @@ class Intake:
                 group.create_task(self._run_witness())
         finally:
             await self._feed.stop()
+            await self._witness.stop()
             self._health.phase = "stopped"
 
     async def _joined(self) -> None:
@@ -88,8 +91,7 @@ class Intake:
             try:
                 await self._join()
             except ZtmError as error:
-                self._failed(error, back_off.errors)
-                await asyncio.sleep(back_off.failed())
+                await self._wait_out(error, back_off)
             else:
                 self._online()
                 return
@@ -97,33 +99,51 @@ class Intake:
     # The feed
 
     async def _run_feed(self) -> None:
+        loop_s = asyncio.get_running_loop().time
         back_off = BackOff(self._timing.back_off_scale)
         while True:
+            began_s = loop_s()
             try:
                 news = await self._feed.cycle()
-            except NotFound:
-                # An older agent that gives no files: the Chat API stands in for them.
-                self._feed_is_gone()
-                await asyncio.sleep(self._timing.whole_list_s / 10)
-            except ZtmError as error:
-                self._failed(error, back_off.errors)
-                self._feed.read_whole_list()
-                await asyncio.sleep(back_off.failed())
+            except Exception as error:  # noqa: BLE001 - judged, and said, in there
+                await self._feed_failed(error, back_off)
             else:
                 back_off.succeeded()
-                self._feed_is_back()
+                self._stand_in(False)
                 self._online()
-                await asyncio.sleep(0 if news else self._timing.idle_pause_s)
+                rest_s = began_s + self._timing.feed_cycle_s - loop_s()
+                await asyncio.sleep(0 if news else max(0.0, rest_s))
 
-    def _feed_is_gone(self) -> None:
-        if self._health.witness != "chat":
-            self._health.witness = "chat"
-            log.warning("%s: the agent gives no files; the Chat API stands in", self._stream)
+    async def _feed_failed(self, error: Exception, back_off: BackOff) -> None:
+        self._feed.read_whole_list()
+        useless = isinstance(error, _USELESS) and back_off.errors + 1 >= USELESS_AFTER
+        if isinstance(error, NotFound | MeshUnknown):
+            useless = await self._is_in_the_mesh(back_off)
+        elif not useless:
+            await self._wait_out(error, back_off)
+        if useless:
+            # An older agent, as a rule, that gives no files.
+            self._stand_in(True)
+            await asyncio.sleep(self._timing.whole_list_s / 10)
 
-    def _feed_is_back(self) -> None:
-        if self._health.witness != "feed":
-            self._health.witness = "feed"
-            log.info("%s: the agent gives files again", self._stream)
+    async def _is_in_the_mesh(self, back_off: BackOff) -> bool:
+        """Whether the agent is; if it has lost the mesh, it joins again."""
+        try:
+            if await self._client.mesh() is not None:
+                return True
+        except ZtmError as error:
+            await self._wait_out(error, back_off)
+        else:
+            await self._wait_out(MeshUnknown("the agent is not in the mesh any more"), back_off)
+            await self._joined()
+        return False
+
+    def _stand_in(self, chat: bool) -> None:
+        witness: Any = "chat" if chat else "feed"
+        if self._health.witness != witness:
+            self._health.witness = witness
+            said = "gives no files; the Chat API stands in" if chat else "gives files again"
+            log.warning("%s: the agent %s", self._stream, said)
 
     # The Chat API
 
@@ -134,69 +154,51 @@ class Intake:
             try:
                 if polls % USERS_EVERY == 0:
                     await self._look_at_users()
-                missing = await self._witness.poll()
-                await self._judge_hearing(missing)
-            except ZtmError as error:
-                self._health.failed(error)
-                log.info("%s: the Chat API: %s", self._stream, error)
-                await asyncio.sleep(back_off.failed())
-            else:
                 polls += 1
+                await self._healer.judge(await self._witness.poll())
+            except Exception as error:  # noqa: BLE001 - said in there
+                await self._witness_failed(error, back_off)
+            else:
                 back_off.succeeded()
                 if self._health.witness == "chat":
                     self._online()
                 await asyncio.sleep(self._timing.chat_poll_s)
 
+    async def _witness_failed(self, error: Exception, back_off: BackOff) -> None:
+        """The Chat API alone makes an account offline only where there is nothing else."""
+        if self._health.witness == "chat":
+            await self._wait_out(error, back_off)
+            return
+        self._note(error, "the Chat API: ", first=back_off.errors == 0)
+        await asyncio.sleep(back_off.failed())
+
     async def _look_at_users(self) -> None:
-        users = (await self._client.users()).items
+        try:
+            users = (await self._client.users()).items
+        except ZtmError as error:
+            self._note(error, "who is in the mesh: ", first=True)
+            return
         self._health.users = tuple(users)
         self._tell(UsersSeen(frozenset(users)))
 
-    async def _judge_hearing(self, missing: int) -> None:
-        if self._sentinel.deaf and not self._said_deaf:
-            self._said_deaf = self._health.deaf = True
-            log.warning("%s: the Chat app is deaf; %d messages absent", self._stream, missing)
-            self._observe(ChatAppDeaf(missing))
-        if self._sentinel.deaf and self._heal and self._may_heal():
-            await self._restart_chat_app()
-        elif self._said_deaf and not self._sentinel.deaf:
-            self._said_deaf = self._health.deaf = False
-            restarted = self._last_heal_s is not None
-            log.info("%s: the Chat app hears again", self._stream)
-            self._observe(ChatAppHealed(restarted))
-
-    def _may_heal(self) -> bool:
-        now_s = asyncio.get_running_loop().time()
-        last_s = self._last_heal_s
-        return last_s is None or now_s - last_s >= self._timing.heal_every_s
-
-    async def _restart_chat_app(self) -> None:
-        """Stop the deaf Chat app; the next poll starts it afresh (ZTM behaviour)."""
-        self._last_heal_s = asyncio.get_running_loop().time()
-        endpoint = (await self._client.appinfo()).endpoint.id
-        state = await self._client.chat_app_state(endpoint)
-        if state is not None and state.is_disabled:
-            log.warning("%s: the Chat app is deaf, and disabled: left alone", self._stream)
-            return
-        await self._quiescence.hold()
-        try:
-            await self._client.stop_chat_app(endpoint)
-            await self._client.chats()
-            self._health.healed_ms = self._now_ms()
-            log.warning("%s: the deaf Chat app was restarted", self._stream)
-        finally:
-            await self._quiescence.release()
-
     # What is said of it
 
-    def _failed(self, error: ZtmError, errors_before: int) -> None:
-        self._health.failed(error)
-        log.log(
-            logging.WARNING if errors_before == 0 else logging.INFO, "%s: %s", self._stream, error
-        )
-        if errors_before + 1 >= OFFLINE_AFTER and self._health.phase != "offline":
+    async def _wait_out(self, error: Exception, back_off: BackOff) -> None:
+        """Say what failed, once more in a row, and wait; the account is offline by the second."""
+        self._note(error, "", first=back_off.errors == 0)
+        pause_s = back_off.failed()
+        if back_off.errors >= OFFLINE_AFTER and self._health.phase != "offline":
             self._health.phase = "offline"
             self._observe(AccountOffline(type(error).__name__))
+        await asyncio.sleep(pause_s)
+
+    def _note(self, error: Exception, what: str, *, first: bool) -> None:
+        self._health.failed(error)
+        if isinstance(error, ZtmError):
+            level = logging.WARNING if first else logging.INFO
+            log.log(level, "%s: %s%s", self._stream, what, error)
+        else:
+            log.error("%s: %sa fault of ours", self._stream, what, exc_info=error)
 
     def _online(self) -> None:
         if self._health.phase != "online":

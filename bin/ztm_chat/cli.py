@@ -21,6 +21,7 @@ COMMANDS = {
         "List, show, retry and drop messages that the agent could not answer.",
     ),
     "audit": ("ztm_chat.audit_commands.audit", "Show, prove and re-run every decision on record."),
+    "replay": ("ztm_chat.audit_commands.replay", "Fold the log again, compare, show the state."),
     "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
 }
 """Each command's module, which holds it as `command`, and its line in the list of commands."""

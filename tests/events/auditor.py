@@ -51,6 +51,7 @@ class Auditor:
         self.queued: dict[int, Recorded] = {}
         self.parts: dict[int, list[str]] = {}
         self.in_outbox: set[int] = set()
+        self.told: set[tuple[str, int]] = set()
         self.work: set[int] = set()
         self.watermark = 0
         self.newest_ms = 0
@@ -69,6 +70,8 @@ class Auditor:
         """Compare the books after a whole append."""
         assert all(times == 1 for times in self.known.values()), "a message was recorded twice"
         assert all(times == 1 for times in self.ended.values()), "a message ended twice"
+        salts = [body.salt for body in self.log.bodies.values()]
+        assert len(salts) == len(set(salts)), "two bodies share a salt"
         for turn, text in self.replies.items():
             assert self.parts.get(turn, []) == chunks(safe_for_wire(text)[0]), (
                 "a reply was not queued"
@@ -124,6 +127,7 @@ class Auditor:
 
     def _policy_decided(self, one: Recorded, event: PolicyDecided) -> None:
         assert event.message not in self.decided, "a message was decided twice"
+        assert event.considered.membership != "unknown", "judged as no member, unlooked"
         seen = self.seen[event.message]
         assert one.cause == seen.seq
         assert isinstance(seen.event, MessageSeen)
@@ -168,6 +172,9 @@ class Auditor:
     def _queued(self, one: Recorded, event: MessageQueued) -> None:
         body = self.log.bodies[one.seq, 0]
         assert (event.body, event.length) == (body.digest, len(body.text))
+        told = (event.purpose, one.cause)
+        assert told not in self.told, "a code or an approval was told twice"
+        self.told.update({told} if event.purpose in ("pairing", "approved") else ())
         self.queued[one.version] = one
         self.in_outbox.add(one.version)
         if event.purpose == "reply":

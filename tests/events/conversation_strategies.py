@@ -5,6 +5,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from events.arrivals import Arrival
 from events.policy import GroupPermission, SenderTools
 from events.standing import Standing
 from tests.events.builders import (
@@ -60,14 +61,14 @@ UNANSWERABLE = st.sampled_from(["empty", "blank", "oversize"])
 
 class Writing(NamedTuple):
     """A message that somebody writes: `text` names one of `TEXTS`, times are relative to now, and
-    `ours` means by this daemon itself.
+    `our_id` says that it carries an id of this daemon's.
     """
 
     sender: str
     text: str
     sent_ms: int
     available_ms: int
-    ours: bool
+    our_id: bool
     malformed: bool
 
 
@@ -78,7 +79,7 @@ _PLAIN = st.builds(
     WORDS,
     _SENT_MS,
     st.sampled_from([0, -HOUR_MS]),
-    ours=st.just(False),
+    our_id=st.just(False),
     malformed=st.just(False),
 )
 _ODD = st.builds(
@@ -87,10 +88,15 @@ _ODD = st.builds(
     WORDS | UNANSWERABLE,
     _SENT_MS,
     st.sampled_from([0, -2 * DAY_MS]),
-    ours=st.booleans(),
+    our_id=st.booleans(),
     malformed=st.booleans(),
 )
 WRITINGS = st.one_of(_PLAIN, _PLAIN, _PLAIN, _ODD)
+
+
+def is_ours(message: Arrival) -> bool:
+    """Whether this daemon sent it: our id in anybody else's message is a forgery."""
+    return message.sender == "my-bot" and bool(message.wire_id)
 
 
 def lets_in(standing: Standing, sender: str) -> bool:

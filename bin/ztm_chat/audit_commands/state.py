@@ -50,9 +50,9 @@ def _account(name: str, account: "Account", state: "Moment") -> list[str]:
     if policy is not None:
         groups = f"on, {policy.group_policy}" if policy.enable_groups else "off"
         allowed = ", ".join(safe(one) for one in policy.allow_from) or "nobody"
+        user = f"{safe(policy.username)} on {safe(account.mesh)}"
         lines += [
-            f"  policy {account.digest.hex()[:8]}: {safe(policy.username)} on {safe(account.mesh)},"
-            f" dm:{policy.dm_policy}, groups {groups}",
+            f"  policy {account.digest.hex()[:8]}: {user}, dm:{policy.dm_policy}, groups {groups}",
             f"  allowFrom: {allowed}",
         ]
     paired = ", ".join(safe(one) for one in sorted(account.approvals)) or "nobody"

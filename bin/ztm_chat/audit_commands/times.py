@@ -10,7 +10,7 @@ _AGO = re.compile(r"(\d+)\s*([smhd])(?: ago)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-class Time(click.ParamType):
+class Time(click.ParamType[int]):
     """A time in ms since 1970: `2026-11-24`, `2026-11-24 09:30` (local, unless it names its zone),
     or `2h` for two hours ago."""
 

@@ -1,0 +1,112 @@
+"""Decisions as lines, JSON and CSV. What is written to JSON and CSV is documented in docs/audit.md,
+and stays."""
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from events.streams import Peer
+from ztm_chat.shown import moment, safe
+
+if TYPE_CHECKING:
+    from store.audit.decisions import Decision
+
+COLUMNS = (
+    "seq",
+    "time",
+    "account",
+    "kind",
+    "conversation",
+    "sender",
+    "sentAt",
+    "message",
+    "identity",
+    "action",
+    "reason",
+    "rule",
+    "mentioned",
+    "policy",
+    "toolsAllow",
+    "toolsDeny",
+    "text",
+)
+"""The columns of CSV."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def line(decision: "Decision", text: str | None) -> str:
+    """One line for a person."""
+    words = f"  {safe(text, 60)}" if text else ""
+    return (
+        f"{decision.seq:>9}  {moment(decision.time_ms)}  {decision.action:<7}"
+        f"  {decision.reason} ({decision.rule})  {_where(decision)}{words}"
+    )
+
+
+def as_json(decision: "Decision", text: str | None) -> str:
+    """One JSON object in one line."""
+    return json.dumps(plain(decision, text), ensure_ascii=False)
+
+
+def plain(decision: "Decision", text: str | None) -> dict[str, Any]:
+    """A decision as plain values: times in ms, bytes in hexadecimal."""
+    address, tools = decision.address, decision.tools
+    conversation = (
+        {"kind": "peer", "peer": address.name}
+        if isinstance(address, Peer)
+        else {"kind": "group", "creator": address.creator, "group": address.group}
+    )
+    return {
+        "seq": decision.seq,
+        "time": decision.time_ms,
+        "account": address.account,
+        "conversation": conversation,
+        "sender": decision.sender,
+        "sentAt": decision.sent_ms,
+        "message": decision.message,
+        "identity": decision.identity.hex(),
+        "action": decision.action,
+        "reason": decision.reason,
+        "rule": decision.rule,
+        "mentioned": decision.mentioned,
+        "policy": decision.policy.hex() or None,
+        "tools": {"allow": tools.allow, "deny": tools.deny} if tools else None,
+        "text": text,
+    }
+
+
+def as_csv(decision: "Decision", text: str | None) -> str:
+    """One record of CSV."""
+    found = plain(decision, text)
+    tools = found["tools"] or {"allow": (), "deny": ()}
+    allow = "*" if tools["allow"] is None else " ".join(tools["allow"])
+    cells = found | {
+        "kind": found["conversation"]["kind"],
+        "conversation": _name(decision),
+        "toolsAllow": allow,
+        "toolsDeny": " ".join(tools["deny"]),
+    }
+    return csv_record([cells[name] for name in COLUMNS])
+
+
+def csv_record(cells: list[Any]) -> str:
+    """Cells as one record. A cell that a spreadsheet would run as a formula gets a `'` before
+    it."""
+    written = io.StringIO()
+    plain_cells = ("" if cell is None else str(cell) for cell in cells)
+    guarded = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in plain_cells]
+    csv.writer(written, lineterminator="").writerow(guarded)
+    return written.getvalue()
+
+
+def _name(decision: "Decision") -> str:
+    address = decision.address
+    return address.name if isinstance(address, Peer) else f"{address.creator}/{address.group}"
+
+
+def _where(decision: "Decision") -> str:
+    if isinstance(decision.address, Peer):
+        return safe(_name(decision))
+    return f"{safe(decision.sender)} in {safe(_name(decision))}"

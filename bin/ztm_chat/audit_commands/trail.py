@@ -1,0 +1,68 @@
+"""`ztm-chat audit trail`: what was decided, line by line."""
+
+import threading
+from typing import Any
+
+import click
+
+from ztm_chat.audit_commands.opening import log_opened
+from ztm_chat.audit_commands.rows import COLUMNS, as_csv, as_json, csv_record, line
+from ztm_chat.audit_commands.selecting import selected, selection_options
+from ztm_chat.configured import config_option, configuration
+
+PAGE = 50
+
+
+@click.command("trail")
+@config_option
+@selection_options
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=PAGE,
+    show_default=True,
+    metavar="N",
+    help="The last N decisions; 0: all of them.",
+)
+@click.option("--before", type=click.IntRange(1), metavar="SEQ", help="Only those before this one.")
+@click.option("--follow", is_flag=True, help="Go on with what is decided from now on.")
+@click.option("--json", "json_lines", is_flag=True, help="Print JSON Lines.")
+@click.option("--csv", "csv_records", is_flag=True, help="Print CSV.")
+def trail(
+    config: str | None,
+    limit: int,
+    before: int | None,
+    follow: bool,
+    json_lines: bool,
+    csv_records: bool,
+    **wanted: Any,
+) -> None:
+    """List what was decided, the newest last: who, where, what, and by which rule.
+
+    Each line begins with the sequence that `ztm-chat why` explains. Go back page by page with
+    --before and the first sequence shown.
+    """
+    if json_lines and csv_records:
+        raise click.UsageError("choose one of --json and --csv")
+    written = as_json if json_lines else as_csv if csv_records else line
+    with log_opened(configuration(config).store.path) as log:
+        from store.audit.decisions import Decisions
+
+        decisions = Decisions(log, selected(wanted))
+        end = log.head().seq
+        rows = decisions.newest(limit, before or 0) if limit else decisions.all()
+        if csv_records:
+            click.echo(csv_record(list(COLUMNS)))
+        first = None
+        for row in rows:
+            if before and row.seq >= before:
+                break
+            first = first or row.seq
+            click.echo(written(row, decisions.text(row)))
+        if written is line and first is None:
+            click.echo("Nothing was decided that fits.", err=True)
+        elif written is line and limit and len(rows) == limit:  # type: ignore[arg-type]
+            click.echo(f"Older ones: --before {first}", err=True)
+        if follow:
+            for row in decisions.follow(end, threading.Event()):
+                click.echo(written(row, decisions.text(row)))

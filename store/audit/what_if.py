@@ -1,0 +1,176 @@
+"""History decided again under other policies: what would have come out otherwise.
+
+Each message is judged by what was recorded of it: who was paired then, who was a member, whether
+the bot was mentioned. Not recorded are the text and the group's members where a message was ignored
+before any policy was asked; where a new policy would let such a message in, what becomes of it is
+said to be unknown. How late a message came to us is not recorded either: `answerHorizon` is left
+out.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from events.account_events import PolicyApplied
+from events.judgement import judge
+from events.policy import AccountPolicy
+from events.streams import Group, account_stream
+from store.audit.decisions import INTAKE, Decision, Decisions, Judged
+from store.audit.selection import Selection
+from store.event_log import EventLog
+
+UNKNOWN = "unknown"
+TOOLS = "tools"
+EXAMPLES = 3
+"""How many messages are named of each change, the newest ones."""
+
+_PATTERN = re.compile(r"\s*([\w*-]+)\s*->\s*([\w*-]+)\s*")
+
+
+class MalformedPattern(ValueError):
+    """The text is no `before->after`."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What comes of a message: `action` is what is done, or `unknown`; for `reason` and `rule` see
+    `events.policy.Verdict`, and `intake` for what no policy was asked about. `tools`: only the
+    tools granted are others."""
+
+    action: str
+    reason: str
+    rule: str
+    tools: bool = False
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is its action, reason or rule; `tools`, if they alone change; or `*`."""
+        return name in ("*", self.action, self.reason, self.rule) or (self.tools and name == TOOLS)
+
+
+class Change(msgspec.Struct):
+    """Messages of one account that would come out otherwise in the same way."""
+
+    account: str
+    before: Outcome
+    after: Outcome
+    count: int = 0
+    examples: list[int] = []
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """Which changes somebody doesn't want: `before->after`, each an action, a reason, a rule,
+    `tools`, `unknown` or `*`."""
+
+    before: str
+    after: str
+
+    def fits(self, change: Change) -> bool:
+        """Whether the change is one of these."""
+        return change.before.is_called(self.before) and change.after.is_called(self.after)
+
+
+class WhatIf(msgspec.Struct):
+    """What was looked at: messages decided again, those of accounts that the new configuration
+    doesn't have (or has as another user), and the changes."""
+
+    messages: int = 0
+    left_out: dict[str, int] = {}
+    changes: dict[tuple[str, Outcome, Outcome], Change] = {}
+
+    def largest_first(self) -> list[Change]:
+        """The changes, the most frequent first."""
+        return sorted(self.changes.values(), key=lambda one: -one.count)
+
+
+def parse_pattern(text: str) -> Pattern:
+    """The pattern that `text` writes. Raises `MalformedPattern`."""
+    found = _PATTERN.fullmatch(text)
+    if found is None:
+        msg = f"not a change: {text[:80]!r}; write before->after, as in denied->process"
+        raise MalformedPattern(msg)
+    return Pattern(found[1], found[2])
+
+
+def what_if(
+    log: EventLog, policies: Mapping[str, AccountPolicy], selection: Selection | None = None
+) -> WhatIf:
+    """Decide again what fits `selection`, by the policy that its account has in `policies`."""
+    found = WhatIf(left_out={}, changes={})
+    limits: dict[str, _Limits] = {}
+    for one in Decisions(log, selection).each():
+        address = one.address
+        policy = policies.get(address.account)
+        if policy is None or (isinstance(one, Judged) and _is_another_user(one, policy)):
+            found.left_out[address.account] = found.left_out.get(address.account, 0) + 1
+            continue
+        found.messages += 1
+        if isinstance(one, Judged):
+            before, after, example = _recorded(one), decide_under(policy, one), one.seen.seq
+        else:
+            if address.account not in limits:
+                limits[address.account] = _Limits(log, address.account)
+            before, example = Outcome(one.action, one.reason, INTAKE), one.message
+            after = _ignored_under(policy, one, limits[address.account])
+        if before != after:
+            _note(found, address.account, before, after, example)
+    return found
+
+
+def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
+    """What comes of a message that was judged, if `policy` is in force."""
+    if isinstance(one.address, Group) and not policy.enable_groups:
+        return Outcome("ignore", "groups-disabled", INTAKE)
+    if one.message.length > policy.max_message_chars:
+        return Outcome("ignore", "oversize", INTAKE)
+    decided = one.decided
+    verdict, tools = judge(
+        policy, one.address, one.message.sender, decided.considered, mention=decided.mentioned
+    )
+    same = verdict.action == decided.action == "process" and tools != decided.tools
+    return Outcome(verdict.action, verdict.reason, verdict.rule, tools=same)
+
+
+def _recorded(one: Judged) -> Outcome:
+    return Outcome(one.decided.action, one.decided.reason, one.decided.rule)
+
+
+def _is_another_user(one: Judged, policy: AccountPolicy) -> bool:
+    return one.decided.considered.own != policy.username
+
+
+def _ignored_under(policy: AccountPolicy, one: Decision, limits: "_Limits") -> Outcome:
+    """What comes of a message that was ignored before any policy was asked."""
+    in_group = isinstance(one.address, Group)
+    let_in = (one.reason == "groups-disabled" and policy.enable_groups) or (
+        one.reason == "oversize" and policy.max_message_chars > limits.at(one.seq)
+    )
+    if in_group and not policy.enable_groups and one.reason != "self":
+        return Outcome("ignore", "groups-disabled", INTAKE)
+    return Outcome(UNKNOWN if let_in else one.action, one.reason, INTAKE)
+
+
+class _Limits:
+    """`maxMessageChars` of an account as it was at each event."""
+
+    def __init__(self, log: EventLog, account: str) -> None:
+        self._history = [(seq, limit) for seq, limit in _limits(log, account)]
+
+    def at(self, seq: int) -> int:
+        """The limit in force at the event `seq`."""
+        place = bisect_right(self._history, seq, key=lambda entry: entry[0])
+        return self._history[place - 1][1] if place else 0
+
+
+def _limits(log: EventLog, account: str) -> Iterator[tuple[int, int]]:
+    for one in log.read_stream(account_stream(account)):
+        if isinstance(one.event, PolicyApplied):
+            yield one.seq, one.event.policy.max_message_chars
+
+
+def _note(found: WhatIf, account: str, before: Outcome, after: Outcome, example: int) -> None:
+    change = found.changes.get((account, before, after))
+    if change is None:
+        change = found.changes[account, before, after] = Change(account, before, after, examples=[])
+    change.count += 1
+    change.examples = [*change.examples, example][-EXAMPLES:]

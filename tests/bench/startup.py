@@ -1,0 +1,163 @@
+"""How long the daemon takes to start on a long log, and what known conversations cost in memory.
+
+    PYTHONPATH=.:bin .venv/bin/python tests/bench/startup.py [--events 10000,1000000] [--active 1000]
+
+For each number of events: a log is made, with a tenth as many messages spread over conversations; the
+daemon is started as a process on it, and a message is sent to it. Prints seconds from the start of
+the process until it runs, and until the agent was asked about that message (by the log's own times),
+and the memory it then takes. The mesh ticks 20 times as fast as a real one, so what is measured is
+the daemon, not the mesh. With --active, so many conversations are then spoken in, and the memory is
+printed again.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+from events.conversation_events import (
+    AgentReplied,
+    Considered,
+    Dispatched,
+    MessageQueued,
+    MessageSeen,
+    PolicyDecided,
+    ReplySent,
+    WatermarkAdvanced,
+)
+from events.event import Body, Draft
+from events.policy import ToolGrant
+from store.lmdb_log import LmdbLog
+from ztm_chat.mesh import Mesh, Timing
+
+SCALE = 0.05
+LIFE = 7
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = """\
+channels:
+  ztm-chat:
+    store: {{path: {folder}/log}}
+    gateway: {{socket: {folder}/socket}}
+    accounts:
+      bot:
+        agentUrl: {url}
+        permitSource: file
+        permitFilePath: {folder}/permit.json
+        meshName: demo-mesh
+        username: my-bot
+        dmPolicy: allow
+"""
+
+
+def life(chance: Random, stream: str, version: int) -> list[Draft]:
+    """The events of a message from its arrival to its answer's."""
+    now_ms = time.time_ns() // 1_000_000
+    body = Body("bot/somebody", "some words", chance.randbytes(16))
+    looked_at = Considered(now_ms, b"p" * 16, 1, "my-bot", 1)
+    grant = ToolGrant()
+    events = [
+        MessageSeen(chance.randbytes(16), "somebody", now_ms, body.digest, 10, "feed"),
+        PolicyDecided(version + 1, "process", "allowed", "dm-policy", False, grant, looked_at),
+        Dispatched((version + 1,), "somebody", "echo", grant),
+        AgentReplied(version + 3, 1, body.digest, 10, silent=False, elapsed_ms=1),
+        MessageQueued("reply", body.digest, 10, version + 3),
+        ReplySent(version + 5, now_ms, reconciled=False, posts=1),
+        WatermarkAdvanced(now_ms),
+    ]
+    first = Draft(stream, events[0], bodies=(body,))
+    return [first, *(Draft(stream, event) for event in events[1:])]
+
+
+def fill(folder: Path, events: int) -> int:
+    """Make a log of about so many events; how many conversations it has."""
+    chance = Random(1)
+    conversations = max(1, events // 70)
+    versions = [0] * conversations
+    log = LmdbLog.open(folder)
+    room = threading.Semaphore(2_000)
+    for number in range(events // LIFE):
+        of = number % conversations
+        stream = f"account/bot/peer/known{of}"
+        drafts = life(chance, stream, versions[of])
+        room.acquire()
+        log.append(drafts, expected={stream: versions[of]}, then=lambda _: room.release())
+        versions[of] += LIFE
+    log.close()
+    return conversations
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1_024
+    return 0.0
+
+
+def measure(events: int, active: int) -> None:
+    """Make the log, start the daemon on it, speak to it; print a row."""
+    with tempfile.TemporaryDirectory() as name, Mesh(timing=Timing().scaled(SCALE)) as mesh:
+        folder = Path(name)
+        conversations = fill(folder / "log", events)
+        bot, alice = mesh.join("my-bot"), mesh.join("alice")
+        (folder / "openclaw.yaml").write_text(CONFIG.format(folder=folder, url=bot.url))
+        alice.send("my-bot", "hello")
+        began = time.time()
+        daemon = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ztm_chat", "run", "--config", folder / "openclaw.yaml"],
+            cwd=ROOT,
+            env={**os.environ, "ZTM_CHAT_TIME_SCALE": str(SCALE)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert daemon.stderr is not None
+        try:
+            daemon.stderr.readline()
+            runs = time.time() - began
+            alice.wait_for(bool, sender="my-bot", timeout_s=60)
+            memory = resident_mb(daemon.pid)
+            people = [mesh.join(f"known{number}") for number in range(min(active, conversations))]
+            for person in people:
+                person.send("my-bot", "hello again")
+            for person in people:
+                person.wait_for(bool, sender="my-bot", timeout_s=120)
+            busy = resident_mb(daemon.pid)
+        finally:
+            daemon.terminate()
+            daemon.wait(10)
+        log = LmdbLog.open_reader(folder / "log")
+        asked = next(
+            one.time / 1e9
+            for one in log.read_stream("account/bot/peer/alice")
+            if isinstance(one.event, Dispatched)
+        )
+        size = log.stats().used / 2**20
+        log.close()
+        print(
+            f"{events:>12,} {conversations:>13,} {size:>8,.0f} {runs:>8.2f} {asked - began:>8.2f}"
+            f" {memory:>8.0f} {busy:>8.0f}"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", default="10000,1000000")
+    parser.add_argument("--active", type=int, default=0)
+    options = parser.parse_args()
+    print(
+        f"{'events':>12} {'conversations':>13} {'log MB':>8} {'runs s':>8} {'asked s':>8}", end=""
+    )
+    print(f" {'MB':>8} {'MB busy':>8}")
+    for events in options.events.split(","):
+        measure(int(events), options.active)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Every decision on record can be found by what it was about, and by when."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.conversation_events import MessageIgnored, PolicyDecided
+from events.streams import Group, Peer
+from store.audit import decisions as room
+from store.audit.decisions import INTAKE, Decision, Decisions
+from store.audit.selection import Selection
+from store.lmdb_log import LmdbLog
+from store.lmdb_reader import LmdbReader
+from tests.store.builders import add
+
+
+@pytest.fixture(scope="module")
+def log(written: Path) -> LmdbReader:
+    return LmdbLog.open_reader(written)
+
+
+@pytest.fixture(scope="module")
+def everything(log: LmdbReader) -> list[Decision]:
+    return list(Decisions(log).all())
+
+
+def test_every_decision_is_listed_once_in_order(
+    log: LmdbReader, everything: list[Decision]
+) -> None:
+    events = [
+        one.seq for one in log.read() if isinstance(one.event, PolicyDecided | MessageIgnored)
+    ]
+    assert [one.seq for one in everything] == events
+    assert {one.action for one in everything} == {"process", "ignore", "pairing"}
+
+
+def test_a_decision_says_what_it_is_about(log: LmdbReader, everything: list[Decision]) -> None:
+    for one in everything[:50]:
+        decided = log.event(one.seq)
+        message = log.event(one.message)
+        assert decided is not None
+        assert message is not None
+        assert one.identity == message.event.identity  # type: ignore[attr-defined]
+        assert one.sender == message.event.sender  # type: ignore[attr-defined]
+        text = Decisions(log).text(one)
+        assert (text is None) == (one.rule == INTAKE)
+
+
+SELECTIONS = st.builds(
+    Selection,
+    account=st.sampled_from(["", "main", "other"]),
+    peer=st.sampled_from(["", "", "user0", "user1", "nobody"]),
+    group=st.sampled_from(["", "", "team", "user1/team", "user2/team"]),
+    sender=st.sampled_from(["", "", "user0", "user2"]),
+    actions=st.frozensets(st.sampled_from(["process", "ignore", "pairing"]), max_size=2),
+    reasons=st.frozensets(st.sampled_from(["denied", "pending", "oversize"]), max_size=1),
+    text=st.sampled_from(["", "", "TRAIN", "привет"]),
+)
+
+
+@given(wanted=SELECTIONS, window=st.sampled_from([7, 300, 100_000]), data=st.data())
+@settings(max_examples=60)
+def test_a_selection_holds_what_fits_and_nothing_else(
+    log: LmdbReader,
+    everything: list[Decision],
+    wanted: Selection,
+    window: int,
+    data: st.DataObject,
+) -> None:
+    times = sorted({one.time_ms for one in everything})
+    wanted = Selection(
+        account=wanted.account,
+        peer=wanted.peer,
+        group=wanted.group,
+        sender=wanted.sender,
+        actions=wanted.actions,
+        reasons=wanted.reasons,
+        text=wanted.text,
+        since_ms=data.draw(st.sampled_from([0, *times])),
+        until_ms=data.draw(st.sampled_from([0, *times])),
+    )
+    expected = [one for one in everything if is_wanted(one, wanted, log)]
+    found = Decisions(log, wanted)
+    assert list(found.all()) == expected
+    before = data.draw(st.integers(0, log.head().seq))
+    count = data.draw(st.integers(1, 20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "WINDOW", window)
+        newest = Decisions(log, wanted).newest(count, before)
+    assert newest == [one for one in expected if not before or one.seq < before][-count:]
+
+
+def is_wanted(one: Decision, wanted: Selection, log: LmdbReader) -> bool:
+    """The same in other words."""
+    where = one.address
+    text = None if one.rule == INTAKE else log.body(one.message)
+    group = f"{where.creator}/{where.group}" if isinstance(where, Group) else ""
+    return all(
+        (
+            not wanted.account or where.account == wanted.account,
+            not wanted.peer or (isinstance(where, Peer) and where.name == wanted.peer),
+            not wanted.group or (group and wanted.group in (group, group.split("/")[1])),
+            not wanted.sender or one.sender == wanted.sender,
+            not wanted.actions or one.action in wanted.actions,
+            not wanted.reasons or one.reason in wanted.reasons,
+            not wanted.since_ms or one.time_ms >= wanted.since_ms,
+            not wanted.until_ms or one.time_ms <= wanted.until_ms,
+            not wanted.text or (text and wanted.text.casefold() in text.casefold()),
+        )
+    )
+
+
+def test_pages_going_back_hold_everything_once(log: LmdbReader, everything: list[Decision]) -> None:
+    found: list[Decision] = []
+    before = 0
+    while page := Decisions(log).newest(70, before):
+        found = [*page, *found]
+        before = page[0].seq
+    assert found == everything
+
+
+def test_what_is_decided_later_follows(tmp_path: Path) -> None:
+    log = LmdbLog.open(tmp_path)
+    stop = threading.Event()
+    followed = Decisions(log).follow(log.head().seq, stop)
+    ignored = MessageIgnored(b"i" * 16, "alice", 1, "blank", "feed")
+    add(log, "account/main/peer/alice", ignored)
+    assert next(followed).identity == ignored.identity
+    stop.set()
+    log.close()

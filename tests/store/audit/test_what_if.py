@@ -1,0 +1,204 @@
+"""What is said to come out otherwise is what the live rules then decide; nothing else is said."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from events.arrivals import Arrival, decide_arrivals
+from events.conversation import Conversation
+from events.conversation_events import MessageIgnored, PolicyDecided
+from events.policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
+from events.standing import GroupFacts, Standing
+from events.streams import Group
+from events.unfolding import Moment
+from store.audit.decisions import INTAKE, Decision, Decisions, Judged
+from store.audit.selection import Selection
+from store.audit.what_if import (
+    UNKNOWN,
+    Change,
+    MalformedPattern,
+    Outcome,
+    decide_under,
+    parse_pattern,
+    what_if,
+)
+from store.lmdb_log import LmdbLog
+from store.lmdb_reader import LmdbReader
+from tests.bench.audit_log import FIRST, POLICIES
+
+NAMES = st.sampled_from(["user0", "user1", "USER2 ", "user4", "*"])
+LISTS = st.lists(NAMES, max_size=3).map(tuple)
+KINDS = st.sampled_from(["open", "allowlist", "disabled"])
+PERMISSIONS = st.builds(
+    GroupPermission,
+    creator=st.sampled_from(["user1", "user2", "user4"]),
+    group=st.sampled_from(["team", "Club", "work"]),
+    group_policy=KINDS,
+    require_mention=st.booleans(),
+    allow_from=LISTS,
+    tools=st.sampled_from([None, ToolPolicy(allow=("exec",)), ToolPolicy(deny=("write",))]),
+    tools_by_sender=st.sampled_from([{}, {"user2": SenderTools(also_allow=("fs",))}]),
+)
+NEW = st.builds(
+    AccountPolicy,
+    username=st.just(FIRST.username),
+    dm_policy=st.sampled_from(["allow", "deny", "pairing"]),
+    allow_from=LISTS,
+    enable_groups=st.booleans(),
+    group_policy=KINDS,
+    require_mention=st.booleans(),
+    creator_bypass=st.sampled_from([True, False, ("user1",)]),
+    group_permissions=st.lists(PERMISSIONS, max_size=3).map(tuple),
+    max_message_chars=st.sampled_from([30, 60, 10_000]),
+)
+
+
+@pytest.fixture(scope="module")
+def log(written: Path) -> LmdbReader:
+    return LmdbLog.open_reader(written)
+
+
+@pytest.fixture(scope="module")
+def judged(log: LmdbReader) -> list[Judged]:
+    return [one for one in Decisions(log).each() if isinstance(one, Judged)]
+
+
+def decided_live(policy: AccountPolicy, one: Judged, text: str) -> Outcome:
+    """What the running daemon decides when the same message arrives under `policy`."""
+    was, group = one.decided.considered, None
+    if isinstance(one.address, Group):
+        members = {one.message.sender} if was.membership == "member" else set()
+        group = GroupFacts(was.group_name, frozenset(members), was.name_shared)
+    standing = Standing(
+        account=one.address.account,
+        log_id="0badcafe",
+        agent="echo",
+        policy=policy,
+        digest=policy.digest(),
+        account_version=1,
+        pairing=was.pairing,
+        group=group,
+        ambiguous=frozenset({one.message.sender} if was.ambiguous else ()),
+    )
+    moment = Moment(Conversation(), one.address, standing, was.now_ms, b"e" * 32)
+    arrival = Arrival(
+        one.message.identity,
+        one.message.sender,
+        one.message.sent_ms,
+        text,
+        one.message.witness,
+        was.now_ms,
+        b"s" * 16,
+        one.message.files,
+    )
+    events = [draft.event for draft in decide_arrivals(moment, [arrival], ())]
+    for event in events:
+        if isinstance(event, MessageIgnored):
+            return Outcome("ignore", event.reason, INTAKE)
+        if isinstance(event, PolicyDecided):
+            both = event.action == one.decided.action == "process"
+            tools = both and event.tools != one.decided.tools
+            return Outcome(event.action, event.reason, event.rule, tools=tools)
+    raise AssertionError(events)
+
+
+@given(policy=NEW, data=st.data())
+@settings(max_examples=200)
+def test_it_is_what_the_live_daemon_would_decide(
+    log: LmdbReader, judged: list[Judged], policy: AccountPolicy, data: st.DataObject
+) -> None:
+    one = data.draw(st.sampled_from(judged))
+    text = log.body(one.seen.seq)
+    assert text is not None
+    assert decide_under(policy, one) == decided_live(policy, one, text)
+
+
+@given(policy=NEW)
+@settings(max_examples=15)
+def test_every_change_is_counted_and_no_other(
+    log: LmdbReader, judged: list[Judged], policy: AccountPolicy
+) -> None:
+    found = what_if(log, {"main": policy})
+    everything = list(Decisions(log).all())
+    assert found.messages == len(everything)
+    expected = [
+        one.seen.seq
+        for one in judged
+        if decide_under(policy, one)
+        != Outcome(one.decided.action, one.decided.reason, one.decided.rule)
+    ]
+    of_policy = [one for one in found.changes.values() if one.before.rule != INTAKE]
+    assert sum(change.count for change in of_policy) == len(expected)
+    for change in of_policy:
+        assert set(change.examples) <= set(expected)
+
+
+def test_the_policy_of_its_day_changes_nothing(log: LmdbReader, judged: list[Judged]) -> None:
+    by_digest = {policy.digest(): policy for policy in POLICIES}
+    for one in judged:
+        then = by_digest[one.decided.considered.policy]
+        recorded = Outcome(one.decided.action, one.decided.reason, one.decided.rule)
+        assert decide_under(then, one) == recorded
+
+
+def test_what_was_not_recorded_is_said_to_be_unknown(log: LmdbReader) -> None:
+    groups = replace(FIRST, max_message_chars=100_000)
+    found = what_if(log, {"main": groups})
+    unknown = {
+        change.before.reason: change.count
+        for change in found.changes.values()
+        if change.after.action == UNKNOWN
+    }
+    ignored = [one for one in Decisions(log).all() if one.rule == INTAKE]
+    count = {
+        reason: sum(one.reason == reason for one in ignored)
+        for reason in ("groups-disabled", "oversize")
+    }
+    assert unknown == count
+    assert all(count.values())
+
+
+def test_only_what_is_selected_is_decided_again(log: LmdbReader) -> None:
+    wanted = Selection(peer="user0")
+    found = what_if(log, {"main": FIRST}, wanted)
+    assert found.messages == len(list(Decisions(log, wanted).all())) > 0
+
+
+def test_accounts_that_are_gone_or_somebody_else_are_left_out(log: LmdbReader) -> None:
+    everything: list[Decision] = list(Decisions(log).all())
+    assert what_if(log, {}).left_out == {"main": len(everything)}
+    other = what_if(log, {"main": replace(FIRST, username="other-bot")})
+    assert other.left_out["main"] == sum(one.rule != INTAKE for one in everything)
+
+
+DENIED = Outcome("ignore", "denied", "dm-policy")
+ALLOWED = Outcome("process", "allowed", "dm-policy")
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("denied->process", True),
+        ("ignore -> allowed", True),
+        ("*->process", True),
+        ("dm-policy->*", True),
+        ("process->denied", False),
+        ("denied->tools", False),
+    ],
+)
+def test_a_pattern_names_changes_by_action_reason_or_rule(text: str, fits: bool) -> None:
+    assert parse_pattern(text).fits(Change("main", DENIED, ALLOWED)) is fits
+
+
+def test_other_tools_are_a_change_of_their_own() -> None:
+    change = Change("main", ALLOWED, replace(ALLOWED, tools=True))
+    assert parse_pattern("process->tools").fits(change)
+
+
+@pytest.mark.parametrize("text", ["", "denied", "a->b->c", "->", "a b->c"])
+def test_what_is_no_pattern_is_refused(text: str) -> None:
+    with pytest.raises(MalformedPattern):
+        parse_pattern(text)
