@@ -22,6 +22,7 @@ from actors.messages import (
     CodeWithheld,
     CursorReached,
     Deliver,
+    Forget,
     Forward,
     GroupSeen,
     MayStop,
@@ -46,9 +47,11 @@ from events.account_events import (
     PairingApproved,
     PairingExpired,
     PairingRevoked,
+    PersonErased,
     PolicyApplied,
 )
 from events.conversation_events import WatermarkAdvanced
+from events.erasure import decide_erasure
 from events.event import Draft, Event, Recorded
 from events.names import fold as fold_name
 from events.pairing import (
@@ -60,7 +63,7 @@ from events.pairing import (
     withheld,
 )
 from events.policy import AccountPolicy
-from events.standing import GroupFacts, Standing
+from events.standing import GroupFacts, Standing, person_key
 from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
 
 RESTARTS = 5
@@ -103,6 +106,8 @@ class AccountActor(EventSourced[Account]):
 
     def on_ready(self) -> None:
         """Put the policy on record, resume what was left open, then take in what is new."""
+        for person in self.state.erased:
+            self._lose_key(person)
         policy = self.settings.policy
         applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
         changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
@@ -141,6 +146,8 @@ class AccountActor(EventSourced[Account]):
                 self._ambiguous = _folding_alike(users | self.state.approvals.keys())
             case Ruling():
                 self._rule(message)
+            case Forget():
+                self._forget(message)
             case Tick() | Woken():
                 self.children.ask_idle_ones(round(self.system.idle_s * 1_000))
                 self.append(decide_expiry(self.settings.id, self.state, self.system.now_ms()))
@@ -183,10 +190,10 @@ class AccountActor(EventSourced[Account]):
                 case PairingRevoked(person) | PairingExpired(_, person):
                     self._refresh(Peer(self.settings.id, person))
                 case PolicyApplied():
-                    for stream in self.children:
-                        address = parse_stream(stream)
-                        if isinstance(address, Peer | Group):
-                            self._refresh(address)
+                    self._refresh_all()
+                case PersonErased(person):
+                    self._lose_key(person)
+                    self._refresh_all()
 
     # Conversations
 
@@ -211,6 +218,7 @@ class AccountActor(EventSourced[Account]):
             digest=self.state.digest,
             account_version=self.state.version,
             ambiguous=self._ambiguous,
+            erased=self.state.erased,
         )
         match address:
             case Peer(_, name):
@@ -235,6 +243,12 @@ class AccountActor(EventSourced[Account]):
     def _refresh(self, address: Peer | Group) -> None:
         changed = StandingChanged(self._standing(address))
         self.children.tell_if_live(conversation_stream(address), changed)
+
+    def _refresh_all(self) -> None:
+        for stream in self.children:
+            address = parse_stream(stream)
+            if isinstance(address, Peer | Group):
+                self._refresh(address)
 
     def _tell_peer(self, person: str, message: Any) -> None:
         self.children.tell(conversation_stream(Peer(self.settings.id, person)), message)
@@ -286,6 +300,34 @@ class AccountActor(EventSourced[Account]):
                 drafts = decide_revocation(account, self.state, person, by)
                 done = bool(drafts)
         self.append(drafts, lambda _: ruling.answer(person if done else None))
+
+    # Erasure
+
+    def _forget(self, forget: Forget) -> None:
+        account, person = self.settings.id, forget.person
+        key_id = self.system.log.key_id(person_key(account, person))
+        if key_id is None:
+            forget.answer(None)
+            return
+        drafts = decide_erasure(
+            account,
+            person,
+            key_id=key_id,
+            newest_ms=forget.newest_ms,
+            now_ms=self.system.now_ms(),
+            by=forget.by,
+        )
+        self.append(drafts, lambda _: forget.answer(person))
+
+    def _lose_key(self, person: str) -> None:
+        """Destroy the key that an erasure on record names, unless that is done already.
+
+        Here an actor waits for the disk: it is seldom, and no word of that person may be read or
+        written in between.
+        """
+        name = person_key(self.settings.id, person)
+        if self.system.log.key_id(name) == self.state.erased[person].key_id:
+            self.system.log.destroy(name)
 
     # Failure
 

@@ -16,16 +16,18 @@ from typing import Any, Literal
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from actors.configuration import AccountConfig
-from actors.messages import Redeem, Ruling
+from actors.messages import Forget, Redeem, Ruling
 from actors.pairings import AmbiguousCode, of_code, paired, pending
 from events.policy import ToolGrant
 from events.streams import account_stream
 from store.dead_letters import DeadLetter, dead_letters, tools_of
+from store.erasure import accounts_with, nearest, newest_ms
 from store.event_log import EventLog
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,9 @@ BODY_BYTES = 65_536
 
 RULING_S = 10.0
 """How long an account may take to record a ruling."""
+
+STOP_S = 1.0
+"""How long a request that is under way may delay a stop."""
 
 LONGEST_PATH = 103
 """What a Unix socket's address may have, bytes, on every system."""
@@ -56,6 +61,13 @@ class Letter(msgspec.Struct, forbid_unknown_fields=True):
     """A dead letter, by the sequence of its message."""
 
     seq: int
+
+
+class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose words are to be given up; `account`: only there."""
+
+    person: str
+    account: str = ""
 
 
 class Control:
@@ -84,10 +96,19 @@ class Control:
                 Route("/pairings", self._get_pairings),
                 Route("/pairings/{kind}", self._post_ruling, methods=["POST"]),
                 Route("/dead-letters/{kind}", self._post_redeem, methods=["POST"]),
-            ]
+                Route("/forget", self._post_forget, methods=["POST"]),
+            ],
+            exception_handlers={HTTPException: _unknown, TimeoutError: _late},
         )
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", http="h11")
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                http="h11",
+                timeout_graceful_shutdown=round(STOP_S),
+            )
         )
 
     async def serve(self) -> None:
@@ -106,14 +127,10 @@ class Control:
         self._path.unlink(missing_ok=True)
 
     async def _get_status(self, _: Request) -> JSONResponse:
-        return JSONResponse(self._status())
+        return JSONResponse(await asyncio.to_thread(self._status))
 
     async def _get_pairings(self, _: Request) -> JSONResponse:
-        found = {
-            "pending": pending(self._log, self._accounts, self._now_ms()),
-            "paired": paired(self._log, self._accounts),
-        }
-        return JSONResponse(msgspec.to_builtins(found))
+        return JSONResponse(await asyncio.to_thread(self._pairings))
 
     async def _post_ruling(self, request: Request) -> JSONResponse:
         kind = request.path_params["kind"]
@@ -121,7 +138,7 @@ class Control:
             return _refusal(404, f"there is no ruling {kind!r}; there are approve, deny, revoke")
         try:
             judged = msgspec.json.decode(await _body(request), type=Judged)
-            account, person = self._whom(kind, judged)
+            account, person = await asyncio.to_thread(self._whom, kind, judged)
         except (msgspec.MsgspecError, ValueError, AmbiguousCode) as error:
             return _refusal(400, str(error))
         ruled = await self._rule(kind, account, person)
@@ -149,6 +166,34 @@ class Control:
         if not done:
             return _refusal(409, "its sender is no longer let in, so it is not answered")
         return JSONResponse({"seq": seq, "stream": letter.stream})
+
+    async def _post_forget(self, request: Request) -> JSONResponse:
+        try:
+            wanted = msgspec.json.decode(await _body(request), type=Forgotten)
+        except (msgspec.MsgspecError, ValueError) as error:
+            return _refusal(400, str(error))
+        person = wanted.person
+        ids = [one.id for one in self._accounts if wanted.account in ("", one.id)]
+        accounts = accounts_with(self._log, ids, person)
+        if not accounts:
+            names = await asyncio.to_thread(nearest, self._log, person)
+            near = f"; names like it: {', '.join(map(repr, names))}" if names else ""
+            return _refusal(404, f"no words of {person!r} are kept{near}")
+        for account in accounts:
+            newest = await asyncio.to_thread(newest_ms, self._log, account, person)
+            await self._answered(
+                lambda answer, account=account, newest=newest: self._tell(  # type: ignore[misc]
+                    account_stream(account), Forget(person, newest, "operator", answer)
+                )
+            )
+        return JSONResponse({"accounts": accounts, "person": person})
+
+    def _pairings(self) -> Any:
+        found = {
+            "pending": pending(self._log, self._accounts, self._now_ms()),
+            "paired": paired(self._log, self._accounts),
+        }
+        return msgspec.to_builtins(found)
 
     def _letter(self, seq: int) -> tuple[DeadLetter | None, ToolGrant | None]:
         letter = next((one for one in dead_letters(self._log) if one.seen.seq == seq), None)
@@ -206,6 +251,18 @@ class Control:
 def _set(future: "asyncio.Future[Any]", answer: Any) -> None:
     if not future.done():
         future.set_result(answer)
+
+
+async def _unknown(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    asked = f"{request.method} {request.url.path}"
+    return _refusal(status, f"this daemon does not know {asked}; is it of another release?")
+
+
+async def _late(_: Request, __: Exception) -> JSONResponse:
+    return _refusal(
+        503, f"it was not on record within {RULING_S:.0f} s; see what holds it up: ztm-chat status"
+    )
 
 
 def _refusal(status: int, error: str) -> JSONResponse:

@@ -41,7 +41,7 @@ from events.arrivals import (
     decide_waited_too_long,
 )
 from events.conversation import Conversation, evolve, fold
-from events.conversation_events import MessageQueued
+from events.conversation_events import MessageDropped, MessageQueued, MessageRetried
 from events.effects import Ask, Effect, RequestCode, Send, Wake, due
 from events.event import Draft, Recorded
 from events.outbox import (
@@ -91,7 +91,7 @@ class ConversationActor(EventSourced[Conversation]):
 
     def on_ready(self) -> None:
         """Resume what was left open: the same look at the state as after every append."""
-        self._do_what_is_due()
+        self.append(decide_standing(self._moment()), lambda _: self._do_what_is_due())
 
     def handle(self, message: Any) -> None:
         """Decide what follows from one message of the parent."""
@@ -186,6 +186,11 @@ class ConversationActor(EventSourced[Conversation]):
             self.append(decide_standing(moment))
 
     def _redeemed(self, redeem: Redeem) -> list[Draft]:
+        """What the operator's word leads to; nothing when it was given before."""
+        for one in self.system.log.read_stream(self.stream, redeem.aside):
+            match one.event:
+                case MessageRetried(message) | MessageDropped(message) if message == redeem.aside:
+                    return []
         if redeem.tools is None:
             return decide_drop(self._moment(), redeem.aside)
         return decide_retry(self._moment(), redeem.aside, redeem.seen, redeem.tools)

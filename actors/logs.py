@@ -35,6 +35,9 @@ _SECRET_LOOK = re.compile(
     r"|\bsk-[A-Za-z0-9_-]{8,}"
     r"|(?<=://)[^/\s@]+@"
     r"|(?<=[?&])(?:[a-z_-]*(?:token|key|secret|sig|password)[a-z_-]*)=[^&\s]+"
+    # After a telling name: what has a digit, as keys do and the words of a sentence don't.
+    r"|(?:authorization|token|secret|passw(?:or)?d|(?:api|private)[_-]?key)[\"']*\s*[:=]\s*"
+    r"(?:[a-z]+\s+)?[\"']?(?=[^\s\"',;&}]*\d)[^\s\"',;&}]{6,}"
 )
 _LINE_BREAKING = {"Cc", "Cf", "Zl", "Zp", "Cs"}
 
@@ -78,8 +81,8 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
             continue
         if _SECRET_NAME.search(name):
             event[name] = HIDDEN
-        elif isinstance(value, str):
-            event[name] = clean(value, keep_lines=name == "exception")
+        elif value is not None and not isinstance(value, bool | int | float):
+            event[name] = clean(str(value), keep_lines=name == "exception")
     return event
 
 

@@ -98,6 +98,16 @@ class Ruling(msgspec.Struct, frozen=True):
     answer: Callable[[str | None], None]
 
 
+class Forget(msgspec.Struct, frozen=True):
+    """From the operator: give up the words of `person`, whose newest known message was sent at
+    `newest_ms`. `answer` gets the name when it is done, or `None` when nothing was kept of them."""
+
+    person: str
+    newest_ms: int
+    by: str
+    answer: Callable[[str | None], None]
+
+
 class MayStop(msgspec.Struct, frozen=True):
     """From a child: nothing is left to do after `received` messages."""
 

@@ -45,7 +45,8 @@ def status(
             "failed": stats.failed,
         },
         "accounts": [
-            _account(one, log, health.get(one.id), work, foreign, now_ms) for one in config.accounts
+            _account(one, log, health.get(one.id), work, foreign, now_ms, running=running)
+            for one in config.accounts
         ],
     }
 
@@ -57,6 +58,8 @@ def _account(
     work: dict[str, int],
     foreign: dict[str, tuple[int, int]],
     now_ms: int,
+    *,
+    running: bool,
 ) -> dict[str, Any]:
     state: Account = fold(log.read_stream(account_stream(account.id)))
     times, last_foreign_ms = foreign.get(account.id, (0, 0))
@@ -70,7 +73,7 @@ def _account(
         "dmPolicy": account.policy.dm_policy,
         "groups": account.policy.enable_groups,
         "agent": str(account.agent.__struct_config__.tag),
-        "online": health is not None and health.phase == "online",
+        "online": health is not None and health.phase == "online" if running else state.online,
         "deaf": health.deaf if health else state.deaf,
         "pendingPairings": len(pending),
         "paired": len(state.approvals),

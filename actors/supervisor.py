@@ -6,15 +6,12 @@ log then holds, after a pause, and the reopening is itself on record.
 
 import logging
 import os
-import queue
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+import time
 
 from actors.configuration import Configuration
 from actors.daemon import Daemon
+from actors.news import Failed, News, Stop
 from actors.ztm.back_off import BackOff
 from actors.ztm.timing import Timing
 from store.errors import LogError
@@ -25,70 +22,53 @@ SWITCH_INTERVAL_S = 0.000_5
 """How long a thread may compute before others get their turn: the log's writer waits for one
 otherwise, 5 ms at a time, in each commit."""
 
+LASTED_S = 60.0
+"""A run that lasted this long went well: after it, the pauses begin anew."""
+
 
 def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once.
 
-    Raises what the first start raises (`LogError`, `AccountMoved`, …).
+    Raises what the first start raises (`LogError`, `AccountMoved`, `OSError`, …).
     """
     os.umask(0o077)  # whatever we make is ours alone, folders on the way included
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-    with _signals(news):
-        failure = ""
-        back_off = BackOff(timing.back_off_scale)
+    back_off = BackOff(timing.back_off_scale)
+    failure = ""
+    with News() as news:
         while True:
             daemon = Daemon(
                 config,
                 release=release,
                 timing=timing,
-                on_failure=lambda error: news.put(("failed", error)),
+                on_failure=lambda error: news.tell(Failed(error)),
                 reopened=failure,
             )
-            try:
-                daemon.start()
-            except LogError as error:
-                if not failure:
-                    raise
-                log.error("the log can't be opened again: %s", error)  # noqa: TRY400 - its own words say it all
-                kind, said = _news_within(news, back_off.failed())
-            else:
-                log.info("running with %d accounts", len(daemon.enabled))
-                kind, said = news.get()
-                daemon.stop(said if kind == "stop" else "failed")
-            if kind == "stop":
-                log.info("stopped by %s", said)
-                return
-            if kind == "failed":
-                failure = said
-                log.error("the log failed; starting again: %s", said)
-                kind, said = _news_within(news, back_off.failed())
-                if kind == "stop":
+            began = time.monotonic()
+            match _run(daemon, news, again=bool(failure)):
+                case Stop(name):
+                    log.info("stopped by %s", name)
                     return
+                case Failed(error):
+                    failure = error
+                    log.error("the log failed; starting again: %s", error)
+            if time.monotonic() - began > LASTED_S:
+                back_off.succeeded()
+            if isinstance(said := news.wait(back_off.failed()), Stop):
+                log.info("stopped by %s", said.signal)
+                return
 
 
-def _news_within(news: "queue.SimpleQueue[tuple[str, str]]", timeout_s: float) -> tuple[str, str]:
+def _run(daemon: Daemon, news: News, *, again: bool) -> Stop | Failed | None:
+    """One run, and what ended it; `None` when `again` did not succeed in starting it."""
     try:
-        return news.get(timeout=timeout_s)
-    except queue.Empty:
-        return "waited", ""
-
-
-@contextmanager
-def _signals(news: "queue.SimpleQueue[tuple[str, str]]") -> Iterator[None]:
-    def stop(number: int, _: FrameType | None) -> None:
-        # SimpleQueue.put may be called from a signal handler. Whoever signals twice means it, and
-        # the log loses nothing by it.
-        signal.signal(signal.SIGTERM, at_once)
-        signal.signal(signal.SIGINT, at_once)
-        news.put(("stop", signal.Signals(number).name))
-
-    def at_once(number: int, _: FrameType | None) -> None:
-        os._exit(128 + number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        daemon.start()
+    except (LogError, OSError) as error:
+        if not again:
+            raise
+        log.error("the daemon can't be started again: %s", error)  # noqa: TRY400 - its own words say it all
+        return None
+    log.info("running with %d accounts", len(daemon.enabled))
+    said = news.wait()
+    daemon.stop(said.signal if isinstance(said, Stop) else "failed")
+    return said

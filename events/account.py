@@ -18,6 +18,7 @@ from events.account_events import (
     PairingExpired,
     PairingRequested,
     PairingRevoked,
+    PersonErased,
     PolicyApplied,
 )
 from events.conversation_events import Owed, Pairing, WatermarkAdvanced
@@ -46,12 +47,21 @@ class Approval(Struct, frozen=True, gc=False):
     announced: bool = False
 
 
+class Erasure(Struct, frozen=True, gc=False):
+    """The last time that somebody's words were given up: with the key `key_id`, recorded `at_ms`;
+    their messages up to `until_ms` (their clock) are not taken in again."""
+
+    key_id: bytes
+    at_ms: int
+    until_ms: int
+
+
 class Account(Struct, frozen=True):
     """What is known of an account after `version` events.
 
     `cursor`: ms of the hub's clock up to which the feed was read (0: never); `owed`: files changed
     before it that nobody could give us yet; `heard_ms`: when (our clock) the last event was
-    recorded. `requests` and `approvals` are by person.
+    recorded. `requests`, `approvals` and `erased` are by person.
     """
 
     version: int = 0
@@ -65,6 +75,7 @@ class Account(Struct, frozen=True):
     heard_ms: int = 0
     requests: dict[str, Request] = {}
     approvals: dict[str, Approval] = {}
+    erased: dict[str, Erasure] = {}
 
     def pairing(self, person: str, now_ms: int) -> Pairing:
         """Where `person` stands. An expired request is none."""
@@ -111,6 +122,11 @@ def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str
     return {"approvals": {**state.approvals, event.person: announced}}
 
 
+def _erased(state: Account, one: Recorded, event: PersonErased) -> dict[str, Any]:
+    erasure = Erasure(event.key_id, one.time // 1_000_000, event.until_ms)
+    return {"erased": {**state.erased, event.person: erasure}}
+
+
 def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
     return {name: one for name, one in kept.items() if name != person}
 
@@ -131,6 +147,7 @@ _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] =
     PairingRequested: _requested,
     PairingApproved: _approved,
     PairingAnnounced: _announced,
+    PersonErased: _erased,
     PairingDenied: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingExpired: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingRevoked: lambda state, _, event: {"approvals": _without(state.approvals, event.person)},

@@ -43,11 +43,16 @@ class Arrival(msgspec.Struct, frozen=True):
 def decide_arrivals(
     moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
 ) -> list[Draft]:
-    """Record and judge what arrived and is not `known` yet, in the order given."""
+    """Record and judge what arrived and is not `known` yet, in the order given.
+
+    Messages of a person whose words were given up since are not recorded again in any way.
+    """
     unfolding = Unfolding(moment)
     fresh: set[bytes] = set()
     for arrival in arrivals:
         if arrival.identity in known or arrival.identity in fresh or _is_ours(arrival, moment):
+            continue
+        if moment.standing.is_erased(arrival.sender, arrival.sent_ms):
             continue
         fresh.add(arrival.identity)
         reason = _ignored(arrival, moment)

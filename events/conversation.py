@@ -198,7 +198,7 @@ def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) ->
             state.coded = one.cause
         case "approved":
             state.announced = one.cause
-        case "notice":
+        case "notice" if not event.answers:  # an apology answers a turn
             state.noticed_ms = queued_ms
 
 

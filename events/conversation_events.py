@@ -109,7 +109,7 @@ class Dispatched(Event, frozen=True):
 
 
 class TurnCancelled(Event, frozen=True):
-    """The turn will not be asked (again): `revoked`, `operator`."""
+    """The turn will not be asked (again): `revoked`, `erased`, `operator`."""
 
     turn: int
     reason: str
@@ -177,7 +177,7 @@ class ReplyFailed(Event, frozen=True):
 
 
 class MessageSetAside(Event, frozen=True):
-    """A message that was let in gets no answer: `agent`, `budget`, `revoked`, `failed`,
+    """A message that was let in gets no answer: `agent`, `budget`, `revoked`, `erased`, `failed`,
     `too-late`.
     """
 

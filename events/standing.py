@@ -1,7 +1,10 @@
 """What an account knows at a moment, and hands to a conversation to decide by."""
 
+from collections.abc import Mapping
+
 import msgspec
 
+from events.account import Erasure
 from events.conversation_events import Considered, Membership, Pairing
 from events.policy import RULES_VERSION, AccountPolicy
 
@@ -20,7 +23,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     `digest` names `policy`; `account_version` says how much of the account's stream it includes;
     `pairing` is the peer's (conversations with groups ignore it); `ambiguous` holds known users
-    whose name folds like another known user's.
+    whose name folds like another known user's; `erased`: whose words were given up, and when.
     """
 
     account: str
@@ -32,6 +35,7 @@ class Standing(msgspec.Struct, frozen=True):
     pairing: Pairing = "none"
     group: GroupFacts | None = None
     ambiguous: frozenset[str] = frozenset()
+    erased: Mapping[str, Erasure] = {}
 
     def membership(self, sender: str) -> Membership:
         """Whether `sender` belongs to the group; `direct` when this is no group."""
@@ -56,6 +60,21 @@ class Standing(msgspec.Struct, frozen=True):
             name_shared=self.group.name_shared if self.group else False,
         )
 
+    def is_erased(self, sender: str, sent_ms: int) -> bool:
+        """Whether a message of `sender` is one of those whose words were given up."""
+        erasure = self.erased.get(sender)
+        return erasure is not None and sent_ms <= erasure.until_ms
+
+    def erased_since(self, sender: str, time_ms: int) -> bool:
+        """Whether the words of `sender` were given up after `time_ms` (our clock)."""
+        erasure = self.erased.get(sender)
+        return erasure is not None and time_ms <= erasure.at_ms
+
     def person(self, name: str) -> str:
         """The name under which the words of `name` are encrypted: each account has its own key."""
-        return f"{self.account}/{name}"
+        return person_key(self.account, name)
+
+
+def person_key(account: str, name: str) -> str:
+    """The name under which the words of `name` in `account` are encrypted."""
+    return f"{account}/{name}"

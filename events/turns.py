@@ -9,8 +9,6 @@ from events.conversation_events import (
     MessageDropped,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
-    TurnCancelled,
 )
 from events.event import Draft, Recorded
 from events.policy import ToolGrant
@@ -82,7 +80,7 @@ def decide_failure(moment: Moment, turn: int, attempt: int, failure: Failure) ->
     failed = AgentFailed(turn, attempt, failure.error, failure.transient, retry_ms)
     unfolding.add(failed, by=current)
     if not tries_again:
-        _give_up(unfolding, current, "agent")
+        unfolding.give_up(current, "agent")
         apology = policy.apology if isinstance(moment.address, Peer) else policy.group_apology
         if apology:
             unfolding.queue("notice", current.sender, apology, answers=turn, by=current)
@@ -90,13 +88,8 @@ def decide_failure(moment: Moment, turn: int, attempt: int, failure: Failure) ->
 
 
 def decide_standing(moment: Moment) -> list[Draft]:
-    """End a turn whose sender the new standing no longer lets in."""
-    unfolding = Unfolding(moment)
-    turn = moment.state.turn
-    if turn and not unfolding.lets_in(turn.sender):
-        unfolding.add(TurnCancelled(turn.version, "revoked"), by=turn)
-        _give_up(unfolding, turn, "revoked")
-    return unfolding.done()
+    """What follows from the standing alone: a turn that may not go on ends, a next one begins."""
+    return Unfolding(moment).done()
 
 
 def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -> list[Draft]:
@@ -125,8 +118,3 @@ def _awaited(moment: Moment, turn: int, attempt: int) -> Turn | None:
 def _delay_ms(attempt: int, failure: Failure) -> int:
     pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
     return max(round(pause_s * 1_000 * (1 + failure.jitter / 4)), failure.retry_after_ms)
-
-
-def _give_up(unfolding: Unfolding, turn: Turn, reason: str) -> None:
-    for message in turn.messages:
-        unfolding.add(MessageSetAside(message, reason), by=turn)

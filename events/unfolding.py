@@ -15,6 +15,7 @@ from events.conversation_events import (
     MessageSetAside,
     PolicyDecided,
     Purpose,
+    TurnCancelled,
     WatermarkAdvanced,
 )
 from events.event import Body, Draft, Event, Recorded
@@ -115,15 +116,34 @@ class Unfolding:
             self.add(queued, body, by=by)
 
     def done(self) -> list[Draft]:
-        """The drafts, with the next turn begun, and the watermark advanced when all is at rest."""
+        """The drafts, with a turn ended that may not go on, the next one begun, and the watermark
+        advanced when all is at rest."""
+        self._end_unserved_turn()
         while self.state.queue and self.state.turn is None:
             self._dispatch(self.state.queue[0])
         if self.state.at_rest and self.state.newest_ms > self.state.watermark:
             self.add(WatermarkAdvanced(self.state.newest_ms))
         return self._drafts
 
+    def _end_unserved_turn(self) -> None:
+        """A person who is no longer let in, or whose words were given up, is not served."""
+        turn = self.state.turn
+        if turn is None:
+            return
+        reason = "erased" if self.standing.erased_since(turn.sender, turn.began_ms) else "revoked"
+        if reason == "erased" or not self.lets_in(turn.sender):
+            self.add(TurnCancelled(turn.version, reason), by=turn)
+            self.give_up(turn, reason)
+
+    def give_up(self, turn: Turn, reason: str) -> None:
+        """Set aside the messages of a turn that has ended without an answer."""
+        for message in turn.messages:
+            self.add(MessageSetAside(message, reason), by=turn)
+
     def _dispatch(self, first: Waiting) -> None:
-        if not self.lets_in(first.sender):
+        if self.standing.is_erased(first.sender, first.sent_ms):
+            self.add(MessageSetAside(first.version, "erased"), by=first)
+        elif not self.lets_in(first.sender):
             self._set_aside_all_of(first.sender, "revoked")
         elif self._over_budget(first.sender):
             if self.state.noticed_ms <= self._window_start_ms():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from store.errors import LogDamaged, LogError
 
@@ -29,7 +29,7 @@ def apart(folder: Path, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         try:
-            done = pool.submit(_told, work, *args, **kwargs).result()
+            done: _T | _Refusal = pool.submit(_told, work, args, kwargs).result()
         except BrokenProcessPool as error:
             raise ReaderDied(
                 "reading the log ended the process that read it",
@@ -52,7 +52,7 @@ class _Refusal(NamedTuple):
     cure: str
 
 
-def _told(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | _Refusal:
+def _told(work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         return work(*args, **kwargs)
     except LogError as error:

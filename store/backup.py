@@ -46,7 +46,7 @@ def back_up(folder: Path, dest: Path) -> Copied:
     with fresh_folder(dest) as aside:
         _copy_data(folder, aside / DATA_FILE)
         # After the data: whatever the copied events were encrypted with was made before them.
-        _write(aside / KEYS_FILE, _whole_lines(folder / KEYS_FILE))
+        copy_keys(folder, aside)
         copied = prove(aside)
         if copied.head.seq < before.seq:
             raise LogDamaged(

@@ -181,6 +181,9 @@ class EventLog(Protocol):
     def key(self, person: str) -> bytes:
         """The 32 bytes that are `person`'s key; made on first use, and durable before return."""
 
+    def key_id(self, person: str) -> bytes | None:
+        """What `person`'s key is called, which tells nothing of it; `None` when there is none."""
+
     def destroy(self, person: str) -> bool:
         """Forget `person`'s key for good, and so all bodies under it. False: there was none."""
 

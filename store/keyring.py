@@ -67,6 +67,13 @@ class Keyring:
             self._ensure([person])
             return self._keys[person].secret
 
+    def key_id(self, person: str) -> bytes | None:
+        """What the key of `person` is called in bodies; `None` when there is none."""
+        with self._lock:
+            self._refresh()
+            key = self._keys.get(person)
+            return key.id if key else None
+
     def ciphers(self, persons: Iterable[str]) -> dict[str, tuple[bytes, AESGCM]]:
         """For each of `persons` the key's id and the cipher under it. New keys: one flush for
         all.

@@ -135,6 +135,11 @@ class LmdbReader:
         self._database.check_usable()
         return self._keyring.key(person)
 
+    def key_id(self, person: str) -> bytes | None:
+        """See `EventLog`."""
+        self._database.check_usable()
+        return self._keyring.key_id(person)
+
     def destroy(self, person: str) -> bool:
         """See `EventLog`."""
         self._database.check_usable()

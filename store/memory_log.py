@@ -4,6 +4,7 @@ The same batches are made and hashed as on disk, so that two logs with the same 
 appends have the same head.
 """
 
+import hashlib
 import os
 import threading
 import time
@@ -149,6 +150,11 @@ class MemoryLog:
             if person not in self._keys:
                 self._keys[person] = self._entropy(32)
             return self._keys[person]
+
+    def key_id(self, person: str) -> bytes | None:
+        """See `EventLog`."""
+        key = self._keys.get(person)
+        return hashlib.sha256(b"key id" + key).digest()[:8] if key else None
 
     def destroy(self, person: str) -> bool:
         """See `EventLog`."""

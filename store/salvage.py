@@ -6,9 +6,11 @@ out must be the old batch, byte for byte. So the new log has the same chain, and
 The first batch that fails ends it: what comes after can't follow on a gap.
 """
 
+from pathlib import Path
+
+import lmdb
 import msgspec
 from cryptography.exceptions import InvalidTag
-from pathlib import Path
 
 from events.projections import NOTHING, projected
 from store import batch, bodies, queries
@@ -16,9 +18,9 @@ from store.apart import ReaderDied, apart
 from store.append import Append, Effects, Part
 from store.audit.source import Source, opened
 from store.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
-from store.creation import create_if_absent
+from store.creation import KEYS_FILE, create_if_absent
 from store.database import Database
-from store.errors import LogDamaged, LogError
+from store.errors import LogDamaged, LogError, LogUnusable
 from store.event_log import Head
 from store.group import Group, Position, StreamState
 from store.integrity import examine
@@ -30,7 +32,6 @@ from store.layout import (
     Transaction,
     slot,
     unslot,
-    unword,
     word,
 )
 from store.transaction import SealedBody, TransactionView, write_group
@@ -39,17 +40,18 @@ BATCHES = 1_000
 """How many batches are flushed to the disk together."""
 
 _LAST_SLOT = 255
-_states_kept = 65_536
+_STATES_KEPT = 65_536
 
 
 class Salvaged(msgspec.Struct, frozen=True):
     """The outcome. `ended`: the recorded end of the old log (`None` if that can't be read);
-    `words_lost`: bodies of saved events that are not what was written; `why` it stopped.
+    `words_lost`: bodies of saved events that are not what was written (`None`: nobody counted);
+    `why` it stopped, or nothing when all was saved.
     """
 
     head: Head
     ended: int | None
-    words_lost: int
+    words_lost: int | None
     why: str
 
     @property
@@ -60,7 +62,7 @@ class Salvaged(msgspec.Struct, frozen=True):
 
 class _Saved(msgspec.Struct, frozen=True):
     ended: int | None
-    words_lost: int
+    words_lost: int | None
     why: str
 
 
@@ -92,14 +94,14 @@ def _up_to_death(folder: Path, aside: Path) -> _Saved:
     try:
         return apart(folder, _copy, folder, aside, 1)
     except ReaderDied as death:
-        return _Saved(apart(folder, _ended, folder), 0, str(death))
+        return _Saved(apart(folder, _ended, folder), None, str(death))
 
 
 def _begin(folder: Path, aside: Path) -> None:
     with opened(folder) as source:
         about = source.ask(_about)
     create_if_absent(aside, log_id=about.log_id, now=about.created)
-    (aside / "keys").unlink()
+    (aside / KEYS_FILE).unlink()
     copy_keys(folder, aside)
 
 
@@ -115,6 +117,10 @@ def _copy(folder: Path, aside: Path, batches: int) -> _Saved:
         new = Database(aside, readonly=False, map_size=MAP_SIZE)
         try:
             return _Copying(source, new, batches).run()
+        except lmdb.Error as error:
+            raise LogUnusable(
+                "the salvaged log can't be written", where=str(aside), found=str(error)
+            ) from error
         finally:
             new.close()
 
@@ -129,7 +135,6 @@ class _Copying:
         self._end = _position(source)
         self._position = new.query(queries.position)
         self._states: dict[str, StreamState] = {}
-        self._names: dict[int, str] = {}
         self._lost = 0
 
     def run(self) -> _Saved:
@@ -148,9 +153,11 @@ class _Copying:
             if self._done():
                 return ""
             try:
-                self._save(txn, self._proved())
+                group = self._again(txn, self._proved())
             except (_Unproved, LogError, msgspec.MsgspecError) as reason:
                 return f"event {self._position.seq + 1}: {reason}"
+            self._position = write_group(txn, self._new.tables, group, self._bodies(group))
+            self._states.update(group.streams)
         return ""
 
     def _proved(self) -> bytes:
@@ -163,27 +170,24 @@ class _Copying:
             raise _Unproved("its batch is not the one whose hash was recorded after it")
         return data
 
-    def _save(self, txn: Transaction, data: bytes) -> None:
+    def _again(self, txn: Transaction, data: bytes) -> Group:
+        """The batch's events admitted anew; they must make the same batch."""
         found = batch.decode_lazily(data)
-        if len(self._states) > _states_kept:
+        if len(self._states) > _STATES_KEPT:
             self._states.clear()
-        view = TransactionView(txn, self._new.tables, self._states)
-        group = Group(view, self._position, found.time)
+        group = Group(
+            TransactionView(txn, self._new.tables, self._states), self._position, found.time
+        )
+        names: dict[int, str] = {}
         for run in found.runs:
             if run.name is not None:
-                self._names[run.stream] = run.name
-            part = _part(self._name(txn, run.stream), run.entries)
+                names[run.stream] = run.name
+            name = names.get(run.stream) or queries.stream_name(txn, self._new.tables, run.stream)
+            part = _part(name, run.entries)
             group.admit(Append((part,), {}, (), (), len(part.entries), len(part.encoded)))
         if group.seal()[0] != data:
             raise _Unproved("its batch, recorded again, comes out differently")
-        self._position = write_group(txn, self._new.tables, group, self._bodies(group))
-        self._states.update(group.streams)
-
-    def _name(self, txn: Transaction, stream: int) -> str:
-        name = self._names.get(stream)
-        if name is None:
-            name = self._names[stream] = queries.stream_name(txn, self._new.tables, stream)
-        return name
+        return group
 
     def _bodies(self, group: Group) -> list[SealedBody]:
         try:

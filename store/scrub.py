@@ -70,7 +70,7 @@ class Scrub:
                 self._walk()
                 self._stop.wait(self._every_s)
         except LogDamaged as damage:
-            _log.error("the log is damaged: %s", damage)  # noqa: TRY400 - its own words say it all
+            _log.error("the log is damaged: %s", damage)
             self._on_damage(damage)
         except LogUnusable as error:
             _log.warning("the log is not scrubbed any more: %s", error)

@@ -115,9 +115,10 @@ class Feed:
     async def cycle(self) -> bool:
         """Ask once and set off what follows; whether there was anything new. Raises `ZtmError`."""
         loop_s = asyncio.get_running_loop().time
-        whole = loop_s() >= self._whole_due_s
-        since = 0 if whole else max(0, self._catalogue.highest - self._timing.overlap_ms)
+        recent = max(0, self._catalogue.highest - self._timing.overlap_ms)
+        since = 0 if loop_s() >= self._whole_due_s else recent
         answer = await self._client.files(since=since)
+        whole = since == 0
         if whole:
             self._whole_due_s = loop_s() + self._timing.whole_list_s
             self._notice_other_hub(answer.files)

@@ -117,11 +117,9 @@ class Intake:
     async def _feed_failed(self, error: Exception, back_off: BackOff) -> None:
         self._feed.read_whole_list()
         useless = isinstance(error, _USELESS) and back_off.errors + 1 >= USELESS_AFTER
-        if isinstance(error, NotFound | MeshUnknown):
-            useless = await self._is_in_the_mesh(back_off)
-        elif not useless:
+        if not useless and not isinstance(error, NotFound | MeshUnknown):
             await self._wait_out(error, back_off)
-        if useless:
+        elif await self._is_in_the_mesh(back_off):
             # An older agent, as a rule, that gives no files.
             self._stand_in(True)
             await asyncio.sleep(self._timing.whole_list_s / 10)

@@ -13,9 +13,6 @@ from actors.ztm.errors import AnswerTooLarge, NotConnected, NotFound
 from actors.ztm.paths import GroupFile, PeerFile, parse
 from events.streams import Conversation, Group, Peer
 
-CLOCK_SLACK_MS = 3_600_000
-"""How far the agent's clock may be behind ours, ms, before only the newest files are read."""
-
 NEWEST_FILES = 3
 """How many of the newest files are read whatever the agent's clock says of them."""
 
@@ -43,17 +40,23 @@ class OwnFiles:
     """Looks for one message in `own`'s files of a conversation.
 
     `newest`: the path of the newest file, "" if that is not known yet. `queued_ms`: when (our
-    clock) the message was queued; no older file can hold it. `by_chat`: whether the last look was
-    at the Chat API.
+    clock) the message was queued; no file that is older by `slack_ms` can hold it. `by_chat`:
+    whether the last look was at the Chat API.
     """
 
     def __init__(
-        self, own: str, client: ZtmClient, conversation: Conversation, queued_ms: int, newest: str
+        self,
+        own: str,
+        client: ZtmClient,
+        conversation: Conversation,
+        queued_ms: int,
+        newest: str,
+        slack_ms: int,
     ) -> None:
         self._own = own
         self._client = client
         self._conversation = conversation
-        self._queued_ms = queued_ms
+        self._oldest_ms = queued_ms - slack_ms
         self._read: dict[str, tuple[str, OwnFile]] = {}
         self._newest_is_full = False
         self.newest = newest
@@ -91,7 +94,7 @@ class OwnFiles:
         ]
         ours.sort(key=lambda one: one[:2], reverse=True)
         for place, (_, path, info) in enumerate(ours):
-            recent = info.time >= self._queued_ms - CLOCK_SLACK_MS
+            recent = info.time >= self._oldest_ms
             if not recent and place >= NEWEST_FILES:
                 continue
             file = await self._file_as_of(path, info.hash)

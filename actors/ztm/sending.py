@@ -79,7 +79,8 @@ class Sender:
         `doubtful`: it may be there already. Raises `NeverSendable`.
         """
         newest = self._newest.get(conversation, "")
-        files = OwnFiles(self._own, self._client, conversation, queued_ms, newest)
+        slack_ms = round(self._timing.clock_slack_s * 1_000)
+        files = OwnFiles(self._own, self._client, conversation, queued_ms, newest, slack_ms)
         back_off = BackOff(self._timing.back_off_scale)
         posts = not_found = 0
         while True:

@@ -4,12 +4,15 @@ Exit codes: 0 it went well; 1 it did not; 2 bad usage, bad configuration, or a l
 used.
 """
 
+import os
+import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
-from ztm_chat.failure import Failure
+from ztm_chat.failure import FAILED, Failure
+from ztm_chat.shown import safe
 
 COMMANDS = {
     "run": ("ztm_chat.commands.run", "Run the daemon in the foreground."),
@@ -22,6 +25,9 @@ COMMANDS = {
     ),
     "audit": ("ztm_chat.audit_commands.audit", "Show, prove and re-run every decision on record."),
     "replay": ("ztm_chat.audit_commands.replay", "Fold the log again, compare, show the state."),
+    "export": ("ztm_chat.audit_commands.export", "Export conversations: JSON Lines, or a page."),
+    "forget": ("ztm_chat.audit_commands.forget", "Give up a person's words for good."),
+    "store": ("ztm_chat.commands.store", "Check, back up, restore and salvage the log."),
     "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
 }
 """Each command's module, which holds it as `command`, and its line in the list of commands."""
@@ -50,12 +56,25 @@ class Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a failure is told, not traced."""
+        """Run the command; a failure is told, and traced only for who debugs it."""
         try:
             return super().invoke(ctx)
-        except Failure as failure:
-            click.echo(f"ztm-chat: {failure}", err=True)
-            ctx.exit(failure.code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own ways to end
+        except Exception as error:  # noqa: BLE001 - the last place that can say it in a sentence
+            if os.environ.get("ZTM_CHAT_LOG_LEVEL", "").strip().lower() == "debug":
+                traceback.print_exception(error)
+            click.echo(f"ztm-chat: {_told(error)}", err=True)
+            ctx.exit(error.code if isinstance(error, Failure) else FAILED)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, Failure):
+        return str(error)
+    return (
+        f"a fault of its own stopped it ({type(error).__name__}: {safe(str(error), 300)});"
+        " to see where, set ZTM_CHAT_LOG_LEVEL=debug"
+    )
 
 
 @click.group(cls=Commands)

@@ -40,6 +40,7 @@ ASIDE = {
     "agent": "the agent could not answer",
     "budget": "its sender had used up the budget of turns",
     "revoked": "its sender was no longer let in",
+    "erased": "its sender's words were given up (ztm-chat forget)",
     "too-late": "it had become too old to answer",
 }
 
@@ -67,7 +68,7 @@ def _message(log: EventLog, message: Recorded) -> Iterator[str]:
     if not isinstance(event, MessageSeen | MessageIgnored):
         return
     witness = "the mesh's files" if event.witness == "feed" else "the Chat API"
-    yield f"Message {event.identity.hex()} (event {message.seq} of {message.stream})"
+    yield f"Message {event.identity.hex()} (event {message.seq} of {safe(message.stream)})"
     when = moment(message.time // 1_000_000)
     yield f"{when}  Seen: {where} from {safe(event.sender)}, shown by {witness}."
     yield f"{' ' * 23}  Its sender's clock said {moment(event.sent_ms)}."
@@ -101,9 +102,7 @@ def _event(log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]) -
                 else ""
             )
         case ReplySent():
-            yield f"Sent: in the bot's own files since {moment(one.event.sent_ms)}."
-            if one.event.reconciled:
-                yield "  It was found there after a restart, and not sent again."
+            yield from _sent(one.event)
         case ReplyFailed(_, error):
             yield f"Could not ever be sent: {safe(error)}."
         case MessageSetAside(_, reason):
@@ -127,6 +126,12 @@ def _replied(log: EventLog, one: Recorded, event: AgentReplied) -> str:
         f"The agent{model} answered at attempt {event.attempt}, after {event.elapsed_ms} ms"
         f"{tokens}: {words}"
     )
+
+
+def _sent(event: ReplySent) -> Iterator[str]:
+    yield f"Sent: in the bot's own files since {moment(event.sent_ms)}."
+    if event.reconciled:
+        yield "  It was found there after a restart, and not sent again."
 
 
 def _failed(event: AgentFailed) -> str:

@@ -1,6 +1,8 @@
 """Text for a terminal: names and words of others can't move the cursor or paint."""
 
+import json
 import time
+from typing import Any
 from unicodedata import category
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -13,6 +15,16 @@ def safe(text: str, most: int = 2_000) -> str:
         for char in text[:most]
     )
     return shown + ("…" if len(text) > most else "")
+
+
+def as_json_line(value: Any) -> str:
+    """`value` as JSON in one line, readable in every script, and with the same characters escaped
+    as by `safe` (as JSON escapes them: who parses it gets the very text)."""
+    # Outside of its strings, JSON in one line holds none of them.
+    return "".join(
+        char if category(char) not in _UNSAFE else json.dumps(char)[1:-1]
+        for char in json.dumps(value, ensure_ascii=False)
+    )
 
 
 def ago(time_ms: int, now_ms: int) -> str:

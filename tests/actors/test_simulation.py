@@ -170,3 +170,26 @@ def purposes(world: World, stream: str) -> list[str]:
         for recorded in world.log.read_stream(stream)
         if isinstance(recorded.event, MessageQueued)
     ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_person_revoked_before_a_crash_is_not_served_after_it(seed: int) -> None:
+    """The agent fails until then, so that the turn is still to be asked again."""
+    world = World(seed, PAIRING, fail_asks=1.0)
+    peer = Peer(ACCOUNT, "eve")
+    world.say(peer, "eve", "let me in")
+    world.settle()
+    world.rule("approve", "eve")
+    world.settle()
+    world.say(peer, "eve", "do something")
+    world.offer(peer)
+    for _ in range(world.random.randint(0, 40)):
+        world.step()
+    world.rule("revoke", "eve")
+    while "eve" in world.account().approvals:
+        world.step()
+    world.crash()
+    world.fail_asks = 0.0
+    world.settle()
+    assert "reply" not in purposes(world, conversation_stream(peer))
+    assert list(world.log.open_work()) == []

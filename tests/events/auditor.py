@@ -41,6 +41,7 @@ class Auditor:
         self.known: Counter[bytes] = Counter()
         self.seen: dict[int, Recorded] = {}
         self.decided: set[int] = set()
+        self.undecided: set[int] = set()
         self.strangers: set[int] = set()
         self.let_in: dict[int, tuple[str, ToolGrant | None]] = {}
         self.in_turns: set[int] = set()
@@ -81,8 +82,10 @@ class Auditor:
             self._rest()
 
     def _rest(self) -> None:
-        assert self.decided == self.seen.keys(), "a message was never decided"
-        assert self.ended.keys() == self.let_in.keys() | self.strangers, "a message has no outcome"
+        assert not self.decided & self.undecided
+        assert self.decided | self.undecided == self.seen.keys(), "a message was never decided"
+        to_end = self.let_in.keys() | self.strangers | self.undecided
+        assert self.ended.keys() == to_end, "a message has no outcome"
         assert not self.in_outbox
         assert self.turn is None
         assert self.watermark == self.newest_ms
@@ -110,15 +113,22 @@ class Auditor:
                 assert queued in self.in_outbox, "sent before it was queued, or twice"
                 assert one.cause == self.queued[queued].seq
                 self.in_outbox.remove(queued)
-            case MessageSetAside(message):
-                assert message in self.let_in
-                self.ended[message] += 1
+            case MessageSetAside(message, reason):
+                self._set_aside(message, reason)
             case MessageRetried(message, sender, _, tools):
                 assert self.ended[message], "a message was retried before it had ended"
                 self.let_in[one.version] = (sender, tools)
             case WatermarkAdvanced(position):
                 assert position > self.watermark, "the watermark went back"
                 self.watermark = position
+
+    def _set_aside(self, message: int, reason: str) -> None:
+        if reason == "too-late":
+            assert message in self.seen.keys() - self.decided
+            self.undecided.add(message)
+        else:
+            assert message in self.let_in
+        self.ended[message] += 1
 
     def _seen(self, one: Recorded, event: MessageSeen) -> None:
         body = self.log.bodies[one.seq, 0]

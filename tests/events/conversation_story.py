@@ -14,6 +14,7 @@ from events.arrivals import (
     decide_baseline,
     decide_membership_known,
     decide_set_aside,
+    decide_waited_too_long,
 )
 from events.conversation_events import MessageRetried, Pairing
 from events.effects import Effect, due
@@ -134,6 +135,10 @@ class ConversationStory:
     def group_is_unknown(self) -> None:
         """The group's file has no source right now."""
         self.standing = replace(self.standing, group=GroupFacts())
+
+    def waited(self) -> list[Event]:
+        """A look at what has waited too long."""
+        return self.follow(decide_waited_too_long(self.moment))
 
     def stands(
         self, *, policy: AccountPolicy | None = None, pairing: Pairing | None = None

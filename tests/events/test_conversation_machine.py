@@ -29,7 +29,7 @@ from events.conversation_events import (
 from events.effects import Ask, RequestCode, Send, Wake
 from events.event import Draft, Event
 from events.outbox import decide_code, decide_sent, decide_unsendable
-from events.streams import Group, account_stream
+from events.streams import account_stream
 from events.turns import Failure, Reply, decide_failure, decide_reply, decide_standing
 from tests.events.auditor import Auditor
 from tests.events.builders import (
@@ -72,22 +72,15 @@ class OneConversation(RuleBasedStateMachine):
         self.story = ConversationStory(address, POLICIES[policy])
         by_digest = {one.digest(): one for one in POLICIES.values()}
         self.auditor = Auditor(self.story.log, address, by_digest)
+        self.in_group = address == GROUP
         self.answerable: set[int] = set()
         self.offered: set[bytes] = set()
         self.asks_the_account()
         self.audited = self.highest_watermark = 0
 
-    @property
-    def in_group(self) -> bool:
-        return isinstance(self.story.address, Group)
-
     # Messages
 
-    @rule(
-        target=shown,
-        messages=st.lists(WRITINGS | shown, min_size=1, max_size=4),
-        twice=st.booleans(),
-    )
+    @rule(target=shown, messages=st.lists(WRITINGS | shown, max_size=4), twice=st.booleans())
     def arrive(self, messages: list[Writing | Arrival], twice: bool) -> Any:
         return self.arrive_now(messages, twice=twice)
 
@@ -137,6 +130,12 @@ class OneConversation(RuleBasedStateMachine):
     @rule()
     def members_become_unknown(self) -> None:
         self.story.group_is_unknown()
+
+    @precondition(lambda self: self.story.state.waiting)
+    @rule()
+    def messages_wait_too_long(self) -> None:
+        self.story.passes(ms=DAY_MS)
+        self.follows(self.story.waited())
 
     @rule(policy=POLICY_NAMES)
     def the_policy_changes(self, policy: str) -> None:
@@ -237,7 +236,7 @@ class OneConversation(RuleBasedStateMachine):
         for event in events:
             if isinstance(event, Dispatched):
                 assert lets_in(self.story.standing, event.sender), "a turn for one not let in"
-            if isinstance(event, MessageSetAside):
+            if isinstance(event, MessageSetAside) and event.reason == "agent":
                 self.answerable.add(event.message)
             if isinstance(event, MessageRetried | MessageDropped):
                 self.answerable.remove(event.message)

@@ -86,5 +86,8 @@ def test_a_turn_of_somebody_who_is_no_member_any_more_is_cancelled() -> None:
     story = ConversationStory(GROUP)
     story.group_is("alice", "bob")
     story.says("hello", sender="bob")
-    story.group_is("alice")
-    assert kinds(story.stands()) == ["TurnCancelled", "MessageSetAside", "WatermarkAdvanced"]
+    assert kinds(story.group_is("alice")) == [
+        "TurnCancelled",
+        "MessageSetAside",
+        "WatermarkAdvanced",
+    ]

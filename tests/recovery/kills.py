@@ -38,6 +38,7 @@ channels:
         dmPolicy: allow
         enableGroups: true
         groupPolicy: open
+        creatorBypass: false
         requireMention: false
         turnBudget: 100000
 """
@@ -81,7 +82,7 @@ class Soak:
         self._quiet.set()
         self._traffic.join()
 
-    def finish(self, timeout_s: float = 60.0) -> None:
+    def finish(self, timeout_s: float = 90.0) -> None:
         """Start once more and wait until everything is answered; then stop in good order."""
         daemon = self.start()
         try:
@@ -110,8 +111,8 @@ class Soak:
                     person.send("my-bot", text)
                     self.sent[number] = person.username
             except (MessageLost, MessageRefused):
-                continue  # the mesh itself lost it: it was never shown to anybody
-            time.sleep(chance.uniform(0.01, 0.25))
+                pass  # the mesh itself lost it: it was never shown to anybody
+            time.sleep(chance.uniform(0.05, 0.4))
 
     def _disturb(self) -> None:
         """One of the mesh's own troubles, now and then."""

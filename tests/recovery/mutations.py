@@ -50,8 +50,8 @@ MUTATIONS = [
     Mutation(
         "what is due is not looked for when a conversation is loaded",
         "actors/conversation.py",
-        "        self._do_what_is_due()\n\n    def handle",
-        "\n    def handle",
+        "lambda _: self._do_what_is_due())\n\n    def handle",
+        "None)\n\n    def handle",
     ),
     Mutation(
         "the dedup index is not asked",

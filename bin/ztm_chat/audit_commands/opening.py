@@ -17,7 +17,7 @@ def log_opened(folder: Path) -> Iterator["LmdbReader"]:
     """The log in `folder`, its end checked. Raises `Failure`."""
     from store.lmdb_log import LmdbLog
 
-    with _failures():
+    with failures():
         log = LmdbLog.open_reader(folder)
         try:
             yield log
@@ -30,12 +30,13 @@ def source_opened(folder: Path) -> Iterator["Source"]:
     """The log's tables as they lie in `folder`, nothing checked. Raises `Failure`."""
     from store.audit.source import opened
 
-    with _failures(), opened(folder) as source:
+    with failures(), opened(folder) as source:
         yield source
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
+    """Says what the log says when it fails. Raises `Failure`."""
     from store.errors import LogError
 
     try:

@@ -46,8 +46,8 @@ def line(decision: "Decision", text: str | None) -> str:
 
 
 def as_json(decision: "Decision", text: str | None) -> str:
-    """One JSON object in one line."""
-    return json.dumps(plain(decision, text), ensure_ascii=False)
+    """One JSON object in one line, in ASCII: nothing in it moves a cursor."""
+    return json.dumps(plain(decision, text))
 
 
 def plain(decision: "Decision", text: str | None) -> dict[str, Any]:
@@ -94,11 +94,12 @@ def as_csv(decision: "Decision", text: str | None) -> str:
 def csv_record(cells: list[Any]) -> str:
     """Cells as one record. A cell that a spreadsheet would run as a formula gets a `'` before
     it."""
-    written = io.StringIO()
-    plain_cells = ("" if cell is None else str(cell) for cell in cells)
+    written = io.StringIO(newline="")
+    texts = ("" if cell is None else str(cell) for cell in cells)
+    plain_cells = (text.encode(errors="backslashreplace").decode() for text in texts)
     guarded = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in plain_cells]
-    csv.writer(written, lineterminator="").writerow(guarded)
-    return written.getvalue()
+    csv.writer(written).writerow(guarded)
+    return written.getvalue().removesuffix("\r\n")
 
 
 def _name(decision: "Decision") -> str:

@@ -1,6 +1,7 @@
 """`ztm-chat audit trail`: what was decided, line by line."""
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -64,5 +65,6 @@ def trail(
         elif written is line and limit and len(rows) == limit:  # type: ignore[arg-type]
             click.echo(f"Older ones: --before {first}", err=True)
         if follow:
-            for row in decisions.follow(end, threading.Event()):
-                click.echo(written(row, decisions.text(row)))
+            with suppress(KeyboardInterrupt):
+                for row in decisions.follow(end, threading.Event()):
+                    click.echo(written(row, decisions.text(row)))

@@ -1,6 +1,5 @@
 """`ztm-chat pairing`: who waits to be let in, and the operator's word on it."""
 
-import json
 import time
 from typing import Any
 
@@ -8,7 +7,7 @@ import click
 
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
-from ztm_chat.shown import ago, safe
+from ztm_chat.shown import ago, as_json_line, safe
 from ztm_chat.socket_client import ask
 
 CHANNELS = ("ztm-chat", "ztm")
@@ -36,7 +35,7 @@ def list_(channel: str | None, account: str, config: str | None, as_json: bool) 
             kind: [one for one in ones if one["account"] == account] for kind, ones in found.items()
         }
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(as_json_line(found))
         return
     now_ms = time.time_ns() // 1_000_000
     if not found["pending"]:

@@ -30,9 +30,20 @@ def command(config: str | None) -> None:
     set_up_logs(os.environ)
     for warning in settings.warnings:
         logging.getLogger(__name__).warning("%s", warning)
-    # For tests on a mesh whose agents tick faster than real ones.
-    timing = Timing().scaled(float(os.environ.get("ZTM_CHAT_TIME_SCALE", "1")))
+    timing = Timing().scaled(_time_scale(os.environ.get("ZTM_CHAT_TIME_SCALE", "1")))
     try:
         supervise(settings, release=version("ztm-chat"), timing=timing)
     except (LogError, AccountMoved, ZtmError, OSError) as error:
         raise Failure(str(error), UNUSABLE) from error
+
+
+def _time_scale(written: str) -> float:
+    """For the demo and tests, whose mesh ticks faster or slower than a real one."""
+    try:
+        scale = float(written)
+    except ValueError:
+        scale = 0.0
+    if not 0.001 <= scale <= 10:
+        msg = f"ZTM_CHAT_TIME_SCALE is {written[:40]!r}; it is for tests only: unset it"
+        raise Failure(msg, UNUSABLE)
+    return scale

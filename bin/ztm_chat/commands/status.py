@@ -1,6 +1,5 @@
 """`ztm-chat status`: what the daemon and its accounts are doing."""
 
-import json
 import time
 from typing import Any
 
@@ -8,7 +7,7 @@ import click
 
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
-from ztm_chat.shown import ago, moment, safe
+from ztm_chat.shown import ago, as_json_line, moment, safe
 from ztm_chat.socket_client import NotRunning, ask
 
 
@@ -26,7 +25,7 @@ def command(config: str | None, as_json: bool) -> None:
     except NotRunning:
         found = _from_log(settings)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(as_json_line(found))
     else:
         click.echo("\n".join(_lines(found)))
 
@@ -46,6 +45,8 @@ def _from_log(settings: Any) -> dict[str, Any]:
         raise Failure(str(error), UNUSABLE) from error
     try:
         return status(settings, log, {}, running=False, release="", started_ms=0, now_ms=now_ms)
+    except LogError as error:
+        raise Failure(str(error), UNUSABLE) from error
     finally:
         log.close()
 
@@ -62,15 +63,16 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed") if log[trouble]]
     for account in found["accounts"]:
-        lines += ["", *_account(account, now_ms)]
+        lines += ["", *_account(account, now_ms, running=found["running"])]
     return lines
 
 
-def _account(account: dict[str, Any], now_ms: int) -> list[str]:
+def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str]:
     health = account["health"]
+    state = "online" if account["online"] else "offline"
     bits = [
         "enabled" if account["enabled"] else "disabled",
-        "online" if account["online"] else "offline",
+        state if running else f"last on record as {state}",
         f"dm:{account['dmPolicy']}",
         "groups on" if account["groups"] else "groups off",
         f"agent:{account['agent']}",

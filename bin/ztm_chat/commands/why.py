@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
+from ztm_chat.plain import plain_event
 
 NEAREST = 5
+HEX = frozenset("0123456789abcdef")
 
 
 @click.command()
@@ -46,11 +48,15 @@ def command(
             else _by_message(log, message)
         )
         if as_json:
-            click.echo(json.dumps(_plain(log, trail), ensure_ascii=False))
+            events = [plain_event(log, one) for one in (trail.message, *trail.events)]
+            click.echo(json.dumps({"events": events}, ensure_ascii=False))
         else:
+            from ztm_chat.audit_commands.today import compared_with_today
             from ztm_chat.explained import explain, policies_of_log
 
             for line in explain(log, trail, policies_of_log(log, trail.message.stream)):
+                click.echo(line)
+            for line in compared_with_today(log, trail):
                 click.echo(line)
 
 
@@ -93,31 +99,46 @@ def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
 def _by_message(log: Any, message: str) -> Any:
     from store.trail import trail_of_identity, trail_of_seq
 
-    if message.isdecimal() and len(message) < 12:
-        trail = trail_of_seq(log, int(message))
-        if trail is None:
-            raise Failure(_no_message_at(log, int(message)))
-        return trail
-    try:
-        prefix = bytes.fromhex(message[: len(message) // 2 * 2])
-    except ValueError:
+    start = message.lower()
+    if not (start and set(start) <= HEX):
         msg = f"{message!r} is neither a sequence nor the start of an identity (hexadecimal)"
-        raise Failure(msg) from None
-    found = [
-        identity
-        for identity, _ in log.identities(prefix)
-        if identity.hex().startswith(message.lower())
-    ]
-    if len(found) != 1:
-        nearest = ", ".join(identity.hex()[:12] for identity in found[:NEAREST])
-        told = f"{len(found)} messages have it: {nearest}" if found else "no message has it"
-        msg = f"the identity {message}…: {told}; give more of it, or a sequence"
         raise Failure(msg)
+    # What has digits only may be either: a sequence first.
+    seq = int(start) if start.isdecimal() and len(start) < 12 else None
+    trail = trail_of_seq(log, seq) if seq is not None else None
+    if trail is not None:
+        return trail
+    found = _identities(log, start)
+    if not found and seq is not None:
+        raise Failure(_no_message_at(log, seq))
+    if len(found) != 1:
+        raise Failure(_no_single_message(log, start, found))
     trail = trail_of_identity(log, found[0])
     if trail is None:
         msg = f"the message {found[0].hex()} was there before the bot came: it was never decided"
         raise Failure(msg)
     return trail
+
+
+def _identities(log: Any, start: str) -> list[bytes]:
+    """Identities that begin with `start` (hexadecimal): a few more than are shown, at most."""
+    found = log.identities(bytes.fromhex(start[: len(start) // 2 * 2]))
+    fitting = (identity for identity, _ in found if identity.hex().startswith(start))
+    return list(islice(fitting, NEAREST + 1))
+
+
+def _no_single_message(log: Any, start: str, found: list[bytes]) -> str:
+    told = "several messages have it" if found else "no message has it"
+    nearest, shorter = found, start
+    while not nearest and shorter:
+        shorter = shorter[:-1]
+        nearest = _identities(log, shorter)
+    names = ", ".join(identity.hex()[:12] for identity in nearest[:NEAREST]) or "none"
+    more = ", …" if len(nearest) > NEAREST else ""
+    return (
+        f"the identity {start[:40]}…: {told}; the nearest: {names}{more};"
+        " give more of it, or a sequence"
+    )
 
 
 def _no_message_at(log: Any, seq: int) -> str:
@@ -136,36 +157,3 @@ def _no_message_at(log: Any, seq: int) -> str:
     event = log.event(seq)
     what = f"the log ends at {head}" if event is None else f"it is {type(event.event).__name__}"
     return f"the event {seq} belongs to no message ({what}); messages near it: {nearest}"
-
-
-def _plain(log: Any, trail: Any) -> dict[str, Any]:
-    return {"events": [_one(log, one) for one in (trail.message, *trail.events)]}
-
-
-def _one(log: Any, recorded: Any) -> dict[str, Any]:
-    event = recorded.event
-    fields = {name: getattr(event, name) for name in event.__struct_fields__}
-    return {
-        "seq": recorded.seq,
-        "stream": recorded.stream,
-        "version": recorded.version,
-        "time": recorded.time,
-        "cause": recorded.cause,
-        "type": type(event).__name__,
-        "event": msgspec.to_builtins(_named(fields)),
-        "text": log.body(recorded.seq),
-    }
-
-
-def _named(value: Any) -> Any:
-    """Structs as objects with names, bytes as hexadecimal."""
-    match value:
-        case bytes():
-            return value.hex()
-        case msgspec.Struct():
-            return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
-        case dict():
-            return {name: _named(one) for name, one in value.items()}
-        case tuple() | list():
-            return [_named(one) for one in value]
-    return value

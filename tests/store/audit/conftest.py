@@ -1,10 +1,13 @@
 """A log like a busy bot's, written once, and copies of it to be spoilt."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from store.lmdb_log import LmdbLog
+from store.lmdb_reader import LmdbReader
 from tests.bench.audit_log import write_log
 
 
@@ -22,3 +25,11 @@ def folder(written: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "log"
     shutil.copytree(written, copy)
     return copy
+
+
+@pytest.fixture(scope="module")
+def log(written: Path) -> Iterator[LmdbReader]:
+    """The original, open for reading."""
+    log = LmdbLog.open_reader(written)
+    yield log
+    log.close()

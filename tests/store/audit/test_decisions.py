@@ -18,11 +18,6 @@ from tests.store.builders import add
 
 
 @pytest.fixture(scope="module")
-def log(written: Path) -> LmdbReader:
-    return LmdbLog.open_reader(written)
-
-
-@pytest.fixture(scope="module")
 def everything(log: LmdbReader) -> list[Decision]:
     return list(Decisions(log).all())
 

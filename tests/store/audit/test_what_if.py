@@ -1,7 +1,5 @@
 """What is said to come out otherwise is what the live rules then decide; nothing else is said."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +23,6 @@ from store.audit.what_if import (
     parse_pattern,
     what_if,
 )
-from store.lmdb_log import LmdbLog
 from store.lmdb_reader import LmdbReader
 from tests.bench.audit_log import FIRST, POLICIES
 
@@ -54,11 +51,6 @@ NEW = st.builds(
     group_permissions=st.lists(PERMISSIONS, max_size=3).map(tuple),
     max_message_chars=st.sampled_from([30, 60, 10_000]),
 )
-
-
-@pytest.fixture(scope="module")
-def log(written: Path) -> LmdbReader:
-    return LmdbLog.open_reader(written)
 
 
 @pytest.fixture(scope="module")

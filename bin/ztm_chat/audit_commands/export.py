@@ -1,0 +1,103 @@
+"""`ztm-chat export`: conversations, to be read or kept without this program."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from ztm_chat.audit_commands.opening import log_opened
+from ztm_chat.audit_commands.times import TIME
+from ztm_chat.configured import config_option, configuration
+from ztm_chat.failure import Failure
+from ztm_chat.shown import moment
+
+if TYPE_CHECKING:
+    from store.audit.selection import Selection
+    from store.lmdb_reader import LmdbReader
+
+
+@click.command()
+@config_option
+@click.option("--account", default="", metavar="ID", help="Only this account.")
+@click.option("--peer", default="", metavar="NAME", help="Only the conversation with NAME (exact).")
+@click.option("--group", default="", metavar="[CREATOR/]GROUP", help="Only this group, by its id.")
+@click.option("--since", "since_ms", type=TIME, default=0, help="Only what was recorded since.")
+@click.option("--until", "until_ms", type=TIME, default=0, help="Only what was recorded until.")
+@click.option("--html", is_flag=True, help="A readable page instead of JSON Lines.")
+@click.option("--output", metavar="FILE", help="Write FILE (for this user alone), not stdout.")
+@click.option("--sign", "key", metavar="KEY.pem", help="Sign FILE with an Ed25519 key: FILE.sig.")
+def command(
+    config: str | None, html: bool, output: str | None, key: str | None, **wanted: Any
+) -> None:
+    """Export one conversation or all of them: every event as JSON Lines, or a readable page.
+
+    An export holds people's words in the clear.
+    """
+    if key and not output:
+        raise click.UsageError("--sign needs --output: a file is what is signed")
+    from store.audit.selection import Selection
+    from ztm_chat.audit_commands.signing import sign, signing_key
+
+    signer = signing_key(Path(key)) if key else None
+    selection = Selection(**wanted)
+    with log_opened(configuration(config).store.path) as log, _written(output) as out:
+        for part in _page(log, selection) if html else _lines(log, selection):
+            out.write(part)
+    if signer and output:
+        click.echo(f"Signed: {sign(Path(output), signer)}", err=True)
+
+
+@contextmanager
+def _written(output: str | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass") as out:
+            yield out
+    except OSError as error:
+        msg = f"the export can't be written to {output}: {error.strerror}"
+        raise Failure(msg) from error
+
+
+def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
+    """A line about the export, then one an event."""
+    from store.audit.export import conversations
+    from store.audit.heads import head_of
+    from ztm_chat.plain import plain_event
+
+    about = {"export": "ztm-chat", "head": str(head_of(log)), "time": _now_ms()}
+    yield json.dumps(about) + "\n"
+    for stream, _ in conversations(log, selection):
+        for one in log.read_stream(stream):
+            if selection.is_time(one.time // 1_000_000):
+                yield json.dumps(plain_event(log, one)) + "\n"
+
+
+def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
+    from store.audit.export import conversations, said_in
+    from store.audit.facts import history_of
+    from store.audit.heads import head_of
+    from ztm_chat.audit_commands.page import begin_page, conversation_lines, end_page
+
+    yield begin_page(f"Exported {moment(_now_ms())} from the log with the head {head_of(log)}.")
+    names: dict[str, str] = {}
+    for stream, address in conversations(log, selection):
+        if address.account not in names:
+            policies = list(history_of(log, address.account).policies.values())
+            names[address.account] = policies[-1].username if policies else address.account
+        said = said_in(log, stream, selection, names[address.account])
+        if said:
+            yield from conversation_lines(address, said)
+    yield end_page()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

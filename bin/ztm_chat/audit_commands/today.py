@@ -1,0 +1,41 @@
+"""Would today's policy decide alike? The last lines of `ztm-chat why`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from events.conversation_events import MessageSeen, PolicyDecided
+from events.streams import Group, Peer, parse_stream
+from store.audit.decisions import Judged
+from store.audit.facts import history_of
+from store.audit.what_if import Outcome, decide_under
+
+if TYPE_CHECKING:
+    from store.event_log import EventLog
+    from store.trail import Trail
+
+_DONE = {"process": "let it in", "ignore": "ignore it", "pairing": "ask its sender to pair"}
+
+
+def compared_with_today(log: "EventLog", trail: "Trail") -> Iterator[str]:
+    """What the policy last in force makes of the message; nothing where no policy was asked."""
+    address, message = parse_stream(trail.message.stream), trail.message.event
+    decision = next((one for one in trail.events if isinstance(one.event, PolicyDecided)), None)
+    if decision is None or not isinstance(decision.event, PolicyDecided):
+        return
+    if not isinstance(address, Peer | Group) or not isinstance(message, MessageSeen):
+        return
+    decided = decision.event
+    history = history_of(log, address.account)
+    digest = history.digest_at(1 << 63)
+    if digest == decided.considered.policy:
+        yield "The policy that decided is the one last in force."
+        return
+    judged = Judged(decision, address, trail.message, message, decided)
+    now = decide_under(history.policies[digest], judged)
+    yield f"The policy has changed since; the one last in force is {digest.hex()[:8]}."
+    if now == Outcome(decided.action, decided.reason, decided.rule):
+        yield "  It would decide alike."
+    elif now.tools:
+        yield "  It would let it in too, with other tools."
+    else:
+        yield f"  It would {_DONE[now.action]} ({now.reason}, {now.rule})."

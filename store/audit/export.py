@@ -1,0 +1,96 @@
+"""What was said in a conversation, in order, each message with what was decided and what became of
+it: what a readable export holds.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from events.conversation_events import (
+    MessageIgnored,
+    MessageQueued,
+    MessageSeen,
+    MessageSetAside,
+    PolicyDecided,
+    ReplyFailed,
+    ReplySent,
+)
+from events.event import Event, Recorded
+from events.streams import Group, Peer, parse_stream
+from store.audit.selection import Selection
+from store.event_log import EventLog
+
+_MS = 1_000_000
+
+
+class Said(msgspec.Struct):
+    """A message, theirs or `ours`. `text` is `None` when it was erased, or never kept.
+
+    `outcome`: of theirs, what was decided (`process`, `ignore`, `pairing`; empty: not yet) and
+    `why`; of ours, `sent`, `failed`, or empty while it waits, and what it was for.
+    """
+
+    seq: int
+    time_ms: int
+    ours: bool
+    sender: str
+    text: str | None
+    files: int = 0
+    outcome: str = ""
+    why: str = ""
+
+
+def conversations(log: EventLog, selection: Selection) -> Iterator[tuple[str, Peer | Group]]:
+    """The streams of the conversations that are wanted."""
+    for stream in log.streams("account/"):
+        address = parse_stream(stream)
+        if isinstance(address, Peer | Group) and selection.wants(address):
+            yield stream, address
+
+
+def said_in(log: EventLog, stream: str, selection: Selection, own: str) -> list[Said]:
+    """The messages of one conversation that were recorded when `selection` says; `own` is the
+    bot's name."""
+    said: dict[int, Said] = {}
+    for one in log.read_stream(stream):
+        if selection.is_time(one.time // _MS) and (begun := _begun(log, one, own)):
+            said[one.version] = begun
+        else:
+            _settle(said, one)
+    return list(said.values())
+
+
+def _begun(log: EventLog, one: Recorded, own: str) -> Said | None:
+    event, time_ms = one.event, one.time // _MS
+    match event:
+        case MessageSeen():
+            text, files = log.body(one.seq), len(event.files)
+            return Said(one.seq, time_ms, False, event.sender, text, files)
+        case MessageIgnored():
+            why = event.reason
+            return Said(one.seq, time_ms, False, event.sender, None, 0, "ignore", why)
+        case MessageQueued():
+            text = log.body(one.seq)
+            return Said(one.seq, time_ms, True, own, text, 0, "", event.purpose)
+    return None
+
+
+def _settle(said: dict[int, Said], one: Recorded) -> None:
+    """Note what became of an earlier message."""
+    version, outcome, why = _outcome(one.event)
+    if version in said:
+        said[version].outcome = outcome
+        said[version].why = why or said[version].why
+
+
+def _outcome(event: Event) -> tuple[int, str, str]:
+    match event:
+        case PolicyDecided(message=version, action=action, reason=reason, rule=rule):
+            return version, action, f"{reason}, {rule}"
+        case MessageSetAside(message=version, reason=reason):
+            return version, "set aside", reason
+        case ReplySent(queued=version):
+            return version, "sent", ""
+        case ReplyFailed(queued=version, error=error):
+            return version, "failed", error
+    return 0, "", ""

@@ -1,0 +1,128 @@
+"""What was given up is neither taken in again nor answered; what comes later is."""
+
+from msgspec.structs import replace
+
+from events import account, turns
+from events.account import Erasure
+from events.account_events import PersonErased
+from events.erasure import decide_erasure
+from events.event import Event
+from events.streams import account_stream
+from tests.events.account_story import AccountStory
+from tests.events.builders import (
+    ACCOUNT,
+    GROUP,
+    HOUR_MS,
+    NOW_MS,
+    OPEN_DOOR,
+    PEER,
+    arrival,
+    kinds,
+)
+from tests.events.conversation_story import ConversationStory
+
+KEY = b"key-name"
+
+
+def erase(story: ConversationStory, person: str = "alice", *, until_ms: int = 0) -> list[Event]:
+    """The account gives up a person's words, now."""
+    erasure = Erasure(KEY, story.now_ms, max(until_ms, story.now_ms))
+    story.standing = replace(story.standing, erased={person: erasure})
+    return story.follow(turns.decide_standing(story.moment))
+
+
+def test_an_old_message_that_the_mesh_still_shows_is_not_taken_in() -> None:
+    story = ConversationStory()
+    old = arrival("my secret", sent_ms=NOW_MS - HOUR_MS)
+    story.arrive(old)
+    story.agent_replies()
+    story.sent()
+    erase(story)
+    again = replace(old, identity=b"another key make", salt=b"another salt mak")
+    assert story.arrive(again) == []
+
+
+def test_a_message_from_before_that_was_never_seen_is_not_taken_in_either() -> None:
+    story = ConversationStory()
+    erase(story)
+    assert story.arrive(arrival(sent_ms=story.now_ms)) == []
+
+
+def test_what_they_write_afterwards_is_answered() -> None:
+    story = ConversationStory()
+    erase(story)
+    story.passes(ms=1)
+    assert "Dispatched" in kinds(story.says("hello again"))
+
+
+def test_a_clock_that_is_ahead_brings_nothing_back() -> None:
+    story = ConversationStory()
+    ahead = NOW_MS + HOUR_MS
+    erase(story, until_ms=ahead)
+    assert story.arrive(arrival(sent_ms=ahead)) == []
+    assert story.arrive(arrival(sent_ms=ahead + 1)) != []
+
+
+def test_others_in_the_same_group_are_not_touched() -> None:
+    story = ConversationStory(GROUP)
+    story.group_is("alice", "bob")
+    erase(story, "alice")
+    assert story.says(sender="alice") == []
+    assert "PolicyDecided" in kinds(story.says(sender="bob"))
+
+
+def test_a_turn_in_flight_is_ended_and_its_answer_not_kept() -> None:
+    story = ConversationStory()
+    story.says("my secret")
+    turn = story.turn
+    assert kinds(erase(story)) == ["TurnCancelled", "MessageSetAside", "WatermarkAdvanced"]
+    assert story.replies_to(turn, "about your secret") == []
+    assert story.state.at_rest
+
+
+def test_messages_that_wait_for_their_turn_are_set_aside() -> None:
+    story = ConversationStory(policy=replace(OPEN_DOOR, username="my-bot"))
+    story.says("one")
+    story.passes(ms=1)
+    story.says("two")
+    events = erase(story)
+    assert kinds(events).count("MessageSetAside") == 2
+    assert story.state.at_rest
+
+
+def test_a_turn_begun_after_the_erasure_goes_on() -> None:
+    story = ConversationStory()
+    erase(story)
+    story.passes(ms=1)
+    story.says("hello again")
+    turn = story.turn
+    assert story.follow(turns.decide_standing(story.moment)) == []
+    assert story.turn == turn
+
+
+def test_the_account_remembers_the_last_erasure_of_each() -> None:
+    story = AccountStory()
+    drafts = decide_erasure(
+        ACCOUNT, "alice", key_id=KEY, newest_ms=NOW_MS + 5, now_ms=NOW_MS, by="operator"
+    )
+    assert [draft.stream for draft in drafts] == [account_stream(ACCOUNT)]
+    first, later = drafts[0].event, PersonErased("alice", b"later id", NOW_MS + 9, "operator")
+    story.happens(first, later)
+    assert story.state.erased["alice"].until_ms == NOW_MS + 9
+    assert story.state.erased["alice"].key_id == b"later id"
+    assert account.Account().erased == {}
+
+
+def test_the_cutoff_is_the_newest_message_or_now() -> None:
+    for newest, until in ((0, NOW_MS), (NOW_MS + 5, NOW_MS + 5)):
+        (draft,) = decide_erasure(
+            ACCOUNT, "alice", key_id=KEY, newest_ms=newest, now_ms=NOW_MS, by="operator"
+        )
+        assert draft.event == PersonErased("alice", KEY, until, "operator")
+
+
+def test_a_standing_says_whose_words_are_gone() -> None:
+    story = ConversationStory(PEER)
+    erase(story)
+    assert story.standing.is_erased("alice", story.now_ms)
+    assert not story.standing.is_erased("bob", story.now_ms)

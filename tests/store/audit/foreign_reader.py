@@ -1,0 +1,66 @@
+"""The log read without any code of the project: what docs/log-format.md says, in sixty lines."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lmdb
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.msgpack import decode
+
+TABLES = (b"log", b"streams", b"names", b"index", b"bodies", b"seen", b"open", b"meta")
+
+
+def read_log(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every event of the log in `folder`, with its words; raises for a chain that is broken."""
+    env = lmdb.open(str(folder), readonly=True, lock=False, max_dbs=len(TABLES))
+    try:
+        tables = {name: env.open_db(name, create=False) for name in TABLES}
+        with env.begin() as txn:
+            about = decode(txn.get(b"about", b"", db=tables[b"meta"]))
+            if (about["kind"], about["format"]) != ("ztm-chat log", 1):
+                raise ValueError(about)
+            head = decode(txn.get(b"position", b"", db=tables[b"meta"]))
+            keys = read_keys(folder / "keys")
+            names: dict[int, str] = {}
+            chain = hashlib.sha256(f"ztm-chat log {about['log_id']}".encode()).digest()
+            for key, data in txn.cursor(tables[b"log"]):
+                previous, first, time, runs = decode(data)
+                if previous != chain or int.from_bytes(key, "big") != first:
+                    raise ValueError(first)
+                chain = hashlib.sha256(data).digest()
+                for stream, version, offset, name, entries in runs:
+                    if name is not None:
+                        names[stream] = name
+                    for place, (cause, event) in enumerate(entries):
+                        seq = first + offset + place
+                        sealed = txn.get(seq.to_bytes(8, "big") + b"\0", db=tables[b"bodies"])
+                        yield {
+                            "seq": seq,
+                            "stream": names[stream],
+                            "version": version + place,
+                            "time": time,
+                            "cause": cause if cause >= 0 else seq + cause,
+                            "event": event,
+                            "text": words(sealed, keys, f"{about['log_id']} {seq} 0"),
+                        }
+            if chain != head[1]:
+                raise ValueError(head)
+    finally:
+        env.close()
+
+
+def read_keys(path: Path) -> dict[bytes, bytes]:
+    """The keys by their ids."""
+    rows = (bytes.fromhex(json.loads(line)["key"]) for line in path.read_text().splitlines())
+    return {hashlib.sha256(b"ztm-chat key id" + key).digest()[:8]: key for key in rows}
+
+
+def words(sealed: bytes | None, keys: dict[bytes, bytes], place: str) -> str | None:
+    """The words of an event; `None` when there are none, or their key is gone."""
+    if sealed is None or (key := keys.get(sealed[:8])) is None:
+        return None
+    plain = AESGCM(key).decrypt(sealed[8:20], sealed[20:], place.encode())
+    return plain[16:].decode("utf-8", "surrogatepass")

@@ -1,0 +1,140 @@
+"""A person who is forgotten can't be read again, from any byte on the disk; the rest is proved."""
+
+from pathlib import Path
+
+import pytest
+
+from events.account_events import PersonErased
+from events.event import Body, Draft
+from store.audit.proof import prove
+from store.audit.words import erasures
+from store.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
+from store.layout import unslot
+from store.lmdb_log import LmdbLog
+from tests.bench.audit_log import WORDS
+from tests.store.audit.tampering import entries, flipped, put
+from tests.store.builders import ALICE, add_all, seen
+
+PERSON = "user0"
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.fixture
+def forgotten(folder: Path) -> tuple[Path, bytes]:
+    """A log in which somebody was forgotten, and the key that they had."""
+    log = LmdbLog.open(folder)
+    key = log.key(f"main/{PERSON}")
+    assert erase(log, "main", PERSON, now_ms=NOW_MS, by="operator")
+    log.close()
+    return folder, key
+
+
+def test_nothing_of_them_can_be_read_from_any_file(forgotten: tuple[Path, bytes]) -> None:
+    folder, key = forgotten
+    for path in folder.rglob("*"):
+        data = path.read_bytes()
+        assert key not in data, path
+        assert key.hex().encode() not in data, path
+        assert not [word for word in WORDS if len(word) > 7 and word.encode() in data], path
+
+
+def test_their_words_are_gone_and_nobody_elses(forgotten: tuple[Path, bytes]) -> None:
+    folder, _ = forgotten
+    log = LmdbLog.open_reader(folder)
+    owners: dict[str, set[bool]] = {}
+    for one in log.read():
+        if type(one.event).__name__ == "MessageSeen":
+            sender: str = one.event.sender  # type: ignore[attr-defined]
+            owners.setdefault(sender, set()).add(log.body(one.seq) is None)
+    assert owners.pop(PERSON) == {True}
+    assert set(map(tuple, owners.values())) == {(False,)}
+    log.close()
+
+
+def test_the_log_still_holds_and_says_how_much_was_erased(
+    written: Path, forgotten: tuple[Path, bytes]
+) -> None:
+    before, after = prove(written), prove(forgotten[0])
+    assert after.holds, after.findings
+    assert after.erased > 0
+    assert after.bodies + after.erased == before.bodies
+    assert after.decisions + after.without_words == before.decisions
+    assert after.without_words > 0
+
+
+def test_a_body_whose_key_is_said_to_be_another_is_not_taken_for_erased(
+    forgotten: tuple[Path, bytes],
+) -> None:
+    folder, _ = forgotten
+    bodies = entries(folder, b"bodies")
+    log = LmdbLog.open_reader(folder)
+    key, sealed = next(one for one in bodies if log.body(unslot(one[0])[0]) is not None)
+    log.close()
+    put(folder, b"bodies", key, flipped(sealed, 3))
+    proof = prove(folder)
+    assert [one.seq for one in proof.findings] == [unslot(key)[0]]
+
+
+def test_a_key_that_was_lost_without_an_erasure_is_found(folder: Path) -> None:
+    log = LmdbLog.open(folder)
+    log.destroy(f"main/{PERSON}")
+    log.close()
+    proof = prove(folder)
+    assert not proof.holds
+    assert "no erasure destroyed it" in proof.findings[0].what
+
+
+def test_what_they_write_later_lies_under_another_key(forgotten: tuple[Path, bytes]) -> None:
+    folder, key = forgotten
+    log = LmdbLog.open(folder)
+    words = Body(f"main/{PERSON}", "hello again", b"salt" * 4)
+    event = seen("again", sender=PERSON)
+    (one,) = add_all(log, Draft(ALICE, event, bodies=(words,)))
+    assert log.body(one.seq) == "hello again"
+    assert log.key(f"main/{PERSON}") != key
+    log.close()
+
+
+def test_a_crash_before_the_key_was_lost_is_made_good(folder: Path) -> None:
+    log = LmdbLog.open(folder)
+    name = f"main/{PERSON}"
+    key_id = log.key_id(name)
+    assert key_id is not None
+    erased = PersonErased(PERSON, key_id, NOW_MS, "operator")
+    add_all(log, Draft("account/main", erased))
+    finish_erasures(log, "main")
+    assert log.key_id(name) is None
+    fresh = log.key(name)
+    finish_erasures(log, "main")
+    assert log.key(name) == fresh
+    log.close()
+
+
+def test_the_erasure_is_on_record_with_its_cutoff(forgotten: tuple[Path, bytes]) -> None:
+    log = LmdbLog.open_reader(forgotten[0])
+    (erased,) = erasures(log)
+    assert (erased.person, erased.until_ms, erased.by) == (PERSON, NOW_MS, "operator")
+    log.close()
+
+
+def test_the_newest_message_is_looked_for_in_all_their_conversations(written: Path) -> None:
+    log = LmdbLog.open_reader(written)
+    times = [
+        one.event.sent_ms
+        for one in log.read()
+        if getattr(one.event, "sender", "") == PERSON and hasattr(one.event, "sent_ms")
+    ]
+    assert newest_ms(log, "main", PERSON) == max(times)
+    assert newest_ms(log, "main", "nobody") == 0
+    log.close()
+
+
+def test_who_is_not_known_cannot_be_forgotten(folder: Path) -> None:
+    log = LmdbLog.open(folder)
+    before = log.head()
+    assert accounts_with(log, ["main", "other"], PERSON) == ["main"]
+    assert accounts_with(log, ["main"], "usr0") == []
+    assert "user0" in nearest(log, "usr0")
+    assert not erase(log, "main", "usr0", now_ms=NOW_MS, by="operator")
+    assert log.head() == before
+    log.close()
