@@ -1,14 +1,11 @@
 """The private socket by which an operator asks the running daemon, and decides.
 
-HTTP over a Unix socket that only its owner can open (0600 from its first instant). Requests and
-answers are small JSON documents; what is not understood is refused with a sentence.
+HTTP over a Unix socket that only its owner can open. Requests and answers are small JSON documents;
+what is not understood is refused with a sentence.
 """
 
 import asyncio
 import logging
-import os
-import socket
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +21,7 @@ from starlette.routing import Route
 from actors.configuration import AccountConfig
 from actors.messages import Forget, Redeem, Ruling
 from actors.pairings import AmbiguousCode, of_code, paired, pending
+from actors.private_socket import bind
 from events.policy import ToolGrant
 from events.streams import account_stream
 from store.dead_letters import DeadLetter, dead_letters, tools_of
@@ -40,13 +38,6 @@ RULING_S = 10.0
 
 STOP_S = 1.0
 """How long a request that is under way may delay a stop."""
-
-LONGEST_PATH = 103
-"""What a Unix socket's address may have, bytes, on every system."""
-
-
-class SocketUnusable(OSError):
-    """The socket can't be made where the configuration says."""
 
 
 class Judged(msgspec.Struct, forbid_unknown_fields=True):
@@ -277,48 +268,3 @@ async def _body(request: Request) -> bytes:
             msg = f"the request is larger than {BODY_BYTES} bytes"
             raise ValueError(msg)
     return bytes(body)
-
-
-def bind(path: Path) -> socket.socket:
-    """A listening socket at `path`, private from the first instant. Raises `SocketUnusable`."""
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        msg = f"the socket's path {path} is longer than {LONGEST_PATH} bytes: set gateway.socket"
-        raise SocketUnusable(msg)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_stale(path)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listening.bind(str(path))
-        finally:
-            os.umask(before)
-        listening.listen(16)
-    except OSError as error:
-        if isinstance(error, SocketUnusable):
-            raise
-        msg = f"the daemon's socket can't be made at {path}: {error.strerror or error}"
-        raise SocketUnusable(msg) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove what a killed daemon left; never a socket that somebody answers on, or a file."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        msg = f"{path} is in the way of the daemon's socket, and is no socket: move it"
-        raise SocketUnusable(msg)
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        probe.connect(str(path))
-    except ConnectionRefusedError:
-        path.unlink()
-    else:
-        msg = f"another daemon answers on {path}: stop it, or set gateway.socket"
-        raise SocketUnusable(msg)
-    finally:
-        probe.close()

@@ -10,6 +10,7 @@ from actors.ztm.health import Health
 from events.account import Account, fold
 from events.conversation_events import MessageIgnored
 from events.streams import account_stream, parse_stream
+from store.errors import LogDamaged
 from store.event_log import EventLog
 
 RECENT = 10_000
@@ -112,11 +113,15 @@ def _sent_by_others(log: EventLog) -> dict[str, tuple[int, int]]:
     """How many of the newest events are messages in our own files that we didn't send, and when the
     last one was, by account."""
     found: dict[str, tuple[int, int]] = {}
-    for recorded in log.read(max(0, log.head().seq - RECENT)):
-        if isinstance(recorded.event, MessageIgnored) and recorded.event.reason == "self":
-            account = _account_of(recorded.stream)
-            count, _ = found.get(account, (0, 0))
-            found[account] = (count + 1, recorded.event.sent_ms)
+    try:
+        for recorded in log.read(max(0, log.head().seq - RECENT)):
+            if isinstance(recorded.event, MessageIgnored) and recorded.event.reason == "self":
+                account = _account_of(recorded.stream)
+                count, _ = found.get(account, (0, 0))
+                found[account] = (count + 1, recorded.event.sent_ms)
+    except LogDamaged:
+        # The log's own state says what is damaged; the rest of the status is still worth showing.
+        return found
     return found
 
 

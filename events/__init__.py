@@ -14,7 +14,7 @@ Read in this order:
 - `account`, `conversation`   state as a fold: `evolve(state, recorded) -> state`
 - `standing`      what an account hands to its conversations to decide by
 - `judgement`     the policies put together: live, and again from the log alone
-- `arrivals`, `turns`, `outbox`, `pairing`   what follows from what happens: `decide_…(…) -> drafts`
+- `arrivals`, `turns`, `outbox`, `pairing`, `erasure`   what follows: `decide_…(…) -> drafts`
 - `effects`       what a state calls for beyond the log: ask, send, request a code, wake later
 - `projections`   what the log's derived indexes hold of an event
 """

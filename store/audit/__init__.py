@@ -15,5 +15,6 @@ Read in this order:
 - `what_if`    history decided again under another configuration
 - `moment`     the state of everything at a time, by folding up to it
 - `rebuilt`    the derived tables built again and compared with the live ones
+- `kept_states`   snapshots compared with what their events fold to
 - `export`     conversations in a form that needs none of this
 """

@@ -28,6 +28,9 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----"
         "https://user:hunter2@host/path",
         "https://host/path?token=hunter2&x=1",
         "https://host/path?api_key=hunter2",
+        "Authorization: Token hunter2x",
+        '{"token": "hunter2x"}',
+        "password=hunter2x",
     ],
 )
 def test_what_looks_like_a_secret_is_cut_out(secret: str) -> None:
@@ -37,9 +40,31 @@ def test_what_looks_like_a_secret_is_cut_out(secret: str) -> None:
         assert part not in shown
 
 
+@given(
+    st.sampled_from(["Bearer ", "token=", '"apiKey": "', "authorization: basic ", "password: "]),
+    st.from_regex(r"[A-Za-z0-9_.-]{3,20}[0-9][A-Za-z0-9_.-]{3,20}", fullmatch=True),
+)
+def test_no_part_of_a_secret_is_left_over(before: str, secret: str) -> None:
+    shown = clean(f"the server refused {before}{secret} and closed")
+    assert secret not in shown
+    assert shown.startswith("the server refused ")
+    assert shown.endswith(" and closed")
+
+
+def test_a_sentence_about_a_secret_stays_readable() -> None:
+    told = "agent.apiKey: the variable FOO is not set"
+    assert clean(told) == told
+
+
 @pytest.mark.parametrize("name", ["api_key", "Authorization", "permit", "access_token", "password"])
 def test_a_value_with_a_secrets_name_is_hidden_whatever_it_is(name: str) -> None:
     assert redact(None, "info", {"event": "x", name: object()})[name] == HIDDEN
+
+
+def test_what_is_no_text_is_cleaned_as_text() -> None:
+    line: dict[str, Any] = {"event": "x", "error": ValueError("\x1b[31m Bearer abc123def")}
+    assert redact(None, "info", line)["error"] == f"\\x1b[31m {HIDDEN}"
+    assert redact(None, "info", {"event": "x", "count": 3, "ok": None})["count"] == 3
 
 
 @given(st.text())

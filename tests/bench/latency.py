@@ -97,7 +97,7 @@ def install(watch: Watch) -> None:
         return WatchedAgent(watch)
 
     ZtmClient.file_data = watched  # type: ignore[method-assign]
-    actors.daemon.build_agent = build_agent
+    vars(actors.daemon)["build_agent"] = build_agent
 
 
 def trickle(people: list[MeshAgent], messages: int) -> dict[str, int]:

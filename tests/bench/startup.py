@@ -1,13 +1,13 @@
 """How long the daemon takes to start on a long log, and what known conversations cost in memory.
 
-    PYTHONPATH=.:bin .venv/bin/python tests/bench/startup.py [--events 10000,1000000] [--active 1000]
+    PYTHONPATH=.:bin .venv/bin/python tests/bench/startup.py [--events 10000,1000000] [--active 100]
 
-For each number of events: a log is made, with a tenth as many messages spread over conversations; the
-daemon is started as a process on it, and a message is sent to it. Prints seconds from the start of
-the process until it runs, and until the agent was asked about that message (by the log's own times),
-and the memory it then takes. The mesh ticks 20 times as fast as a real one, so what is measured is
-the daemon, not the mesh. With --active, so many conversations are then spoken in, and the memory is
-printed again.
+For each number of events a log is made, seven events a message, ten messages a conversation; the
+daemon is started on it as a process, and a message is sent to it. Prints seconds from the start of
+the process until it runs, and until the agent was asked about that message (by the log's own
+times), and the memory it then takes. The mesh ticks 20 times as fast as a real one, so what is
+measured is the daemon, not the mesh. With --active, so many conversations are then spoken in, and
+the memory is printed again.
 """
 
 import argparse
@@ -93,9 +93,9 @@ def fill(folder: Path, events: int) -> int:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process, MB."""
+    """A process's own memory, without the pages of the log that it maps, MB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith("RssAnon:"):
             return int(line.split()[1]) / 1_024
     return 0.0
 

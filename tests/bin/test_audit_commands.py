@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from events.account_events import PersonErased
 from events.event import Body, Draft
 from store.lmdb_log import LmdbLog
 from tests.bench.audit_log import write_log
@@ -47,9 +48,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stream = "account/main/peer/<b>mallory"
     words = Body("main/mallory", HOSTILE, b"salt" * 4)
     hostile = seen("hostile", sender="<b>mallory")
-    hostile = type(hostile)(
-        hostile.identity, "<b>mallory", 1, words.digest, len(HOSTILE), "feed"
-    )
+    hostile = type(hostile)(hostile.identity, "<b>mallory", 1, words.digest, len(HOSTILE), "feed")
     add_all(log, Draft(stream, hostile, bodies=(words,)))
     log.close()
     return folder
@@ -179,6 +178,17 @@ def test_the_trail_follows_until_it_is_interrupted(copy: Path) -> None:
     assert following.returncode == 0
 
 
+# why
+
+
+def test_why_tells_what_the_policy_last_in_force_makes_of_it(written: Path) -> None:
+    rows = [json.loads(line) for line in run_trail(written, "--limit", "0")]
+    asked = [row for row in rows if row["policy"]]
+    assert "It would " in run(written, "why", str(asked[0]["seq"]))
+    shown = run(written, "why", str(asked[-1]["seq"]))
+    assert "The policy that decided is the one last in force." in shown
+
+
 # what-if, replay
 
 
@@ -299,6 +309,8 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     log = LmdbLog.open_reader(tmp_path / "state" / "log")
     key = log.key("bot/alice")
     log.close()
+    told = operator.run("forget", "alic", "--yes", code=1)
+    assert "no words of 'alic' are kept; names like it: 'alice'" in told
     assert operator.run("forget", "alice", "--yes") == "Forgotten: alice (account bot).\n"
     assert "Text: erased." in operator.run("why", "--peer", "alice")
     for path in (tmp_path / "state" / "log").rglob("*"):
@@ -313,3 +325,26 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     assert [json.loads(row)["text"] for row in rows] == [None, "hello again"]
     assert "The log holds." in operator.run("audit", "verify")
     stop(daemon)
+
+
+def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_start(
+    mesh: Mesh, tmp_path: Path
+) -> None:
+    bot, alice = mesh.join("my-bot"), mesh.join("alice")
+    operator = Operator(tmp_path)
+    operator.configure(bot.url, "dmPolicy: allow")
+    daemon = operator.start()
+    alice.send("my-bot", "my secret is xyzzy")
+    alice.wait_for(replies(1), sender="my-bot")
+    stop(daemon)
+    log = LmdbLog.open(tmp_path / "state" / "log")
+    key, key_id = log.key("bot/alice"), log.key_id("bot/alice")
+    assert key_id is not None
+    add_all(log, Draft("account/bot", PersonErased("alice", key_id, 1 << 42, "operator")))
+    log.close()
+    daemon = operator.start()
+    while key.hex() in (tmp_path / "state" / "log" / "keys").read_text():
+        assert daemon.poll() is None
+    stop(daemon)
+    assert "The log holds." in operator.run("audit", "verify")
+    assert "Text: erased." in operator.run("why", "--peer", "alice")

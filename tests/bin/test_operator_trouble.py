@@ -114,6 +114,8 @@ def test_signals_right_after_the_start_are_obeyed(place: Place) -> None:
 
 def test_a_half_sent_request_does_not_hold_up_a_stop(place: Place) -> None:
     daemon = place.start()
+    assert daemon.stderr is not None
+    assert "no connection" in daemon.stderr.readline()  # the edge is at work
     waiting = socket.socket(socket.AF_UNIX)
     waiting.connect(str(place.state / "gateway.sock"))
     waiting.sendall(b"POST /pairings/approve HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")

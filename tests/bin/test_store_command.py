@@ -10,6 +10,7 @@ import lmdb
 import pytest
 
 from events.event import Draft
+from events.gateway import GatewayStopped
 from store.layout import POSITION, slot
 from store.lmdb_log import LmdbLog
 from tests.store.builders import ALICE, add, add_all, body, seen, tick
@@ -39,16 +40,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+def environ(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}",
+        "ZTM_CHAT_CONFIG": str(folder.parent / "openclaw.yaml"),
+    }
+
+
 def store(folder: Path, *words: object, code: int = 0) -> str:
     """What a command prints; it has to end with `code`."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "ztm_chat", "store", *map(str, words)],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}",
-            "ZTM_CHAT_CONFIG": str(folder.parent / "openclaw.yaml"),
-        },
+        env=environ(folder),
         capture_output=True,
         text=True,
         timeout=40,
@@ -180,3 +185,28 @@ def test_what_is_salvaged_passes_the_check_and_opens(folder: Path, tmp_path: Pat
     log = LmdbLog.open(folder)
     assert add(log, ALICE, tick())[0].seq == 31
     log.close()
+
+
+def test_a_daemon_that_meets_damage_says_so_and_writes_nothing_more(folder: Path) -> None:
+    replace(folder, b"sender-30", b"sender-03")
+    daemon = subprocess.Popen(
+        [sys.executable, "-P", "-m", "ztm_chat", "run"],
+        cwd=ROOT,
+        env=environ(folder),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert daemon.stderr is not None
+        told = next(line for line in daemon.stderr if "the log is damaged" in line)
+        assert "the batch of event 31" in told
+        daemon.terminate()
+        daemon.communicate(timeout=10)
+        assert daemon.returncode == 0
+    finally:
+        daemon.kill()
+        daemon.communicate()
+    log = LmdbLog.open_reader(folder)
+    kinds = [type(each.event) for each in log.read(100)]
+    log.close()
+    assert GatewayStopped not in kinds

@@ -1,6 +1,5 @@
 """`ztm-chat why`: one message's trail."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -12,6 +11,7 @@ import click
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
 from ztm_chat.plain import plain_event
+from ztm_chat.shown import as_json_line
 
 NEAREST = 5
 HEX = frozenset("0123456789abcdef")
@@ -49,7 +49,7 @@ def command(
         )
         if as_json:
             events = [plain_event(log, one) for one in (trail.message, *trail.events)]
-            click.echo(json.dumps({"events": events}, ensure_ascii=False))
+            click.echo(as_json_line({"events": events}))
         else:
             from ztm_chat.audit_commands.today import compared_with_today
             from ztm_chat.explained import explain, policies_of_log

@@ -1,6 +1,10 @@
-"""A fast mesh with a bot and two people, and edges that watch it for the bot's account."""
+"""A fast mesh with a bot and a person, and edges that watch it for the bot's account.
+
+Its Chat apps hold nothing back but where a test asks for it, so that no test waits in vain.
+"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +21,7 @@ Watch = Callable[..., Watching]
 
 @pytest.fixture
 def mesh() -> Iterator[Mesh]:
-    with Mesh(timing=MeshTiming().scaled(SCALE)) as mesh:
+    with Mesh(timing=replace(MeshTiming().scaled(SCALE), hold_back_s=0)) as mesh:
         yield mesh
 
 

@@ -51,8 +51,10 @@ def from_chat(data: bytes) -> list[Arrival]:
 def test_feed_and_chat_lead_to_the_same_message(message: Any, time: int, plain: bool) -> None:
     """The file is as the agent wrote it; the Chat app has read that, and writes it anew."""
     in_file = wire.encode([{"time": time, "message": message}])
-    again = [{"message": entry["message"], "sender": "alice", "time": entry["time"]}
-             for entry in json.loads(in_file, strict=False)]
+    again = [
+        {"message": entry["message"], "sender": "alice", "time": entry["time"]}
+        for entry in json.loads(in_file, strict=False)
+    ]
     in_chat = json.dumps(again, ensure_ascii=plain, indent=1).encode("utf-8", "surrogatepass")
     (shown,), (told,) = from_feed(in_file), from_chat(in_chat)
     assert shown.identity == told.identity

@@ -261,4 +261,3 @@ def test_both_witnesses_name_a_real_message_alike(
     assert recorder.news[0][1].witness == "feed"
     assert recorder.news[1][1].witness == "chat"
     assert recorder.news[0][1].sent_ms <= now + 1_000
-

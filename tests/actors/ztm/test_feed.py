@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from actors.messages import CursorReached
+from actors.ztm.health import Health
 from actors.ztm.timing import Timing
 from events.account_events import FeedBroken, FeedReset
 from events.policy import AccountPolicy
@@ -221,13 +223,16 @@ def test_a_file_whose_source_is_offline_is_owed_and_read_on_its_return(
 def test_what_is_owed_stays_so_over_our_own_restarts(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
+    def is_owing(health: Health) -> bool:
+        return bool(health.feed_ms and health.owed)
+
     watch()
     alice.withhold_files()
     alice.send("my-bot", "hard to get")
     recorder.wait_for(lambda: recorder.state.owed)
     for _ in range(2):
-        edge = watch()
-        recorder.wait_for(lambda: edge.edge.health.feed_ms and edge.edge.health.owed)
+        health = watch().edge.health
+        recorder.wait_for(partial(is_owing, health))
         assert recorder.state.owed
     alice.withhold_files(False)
     recorder.wait_for_texts("hard to get")
@@ -259,7 +264,7 @@ def test_many_owed_files_are_not_asked_for_all_the_time(
         recorder.wait_for(lambda: sum("file-data" in path for path, _ in asked) >= 20, timeout_s=20)
         before = len(asked)
     chats = sum(path.endswith("/chats") for path, _ in asked[:before])
-    assert 20 <= 4 * chats, "two a second, and chats are polled once a second"
+    assert 4 * chats >= 20, "two a second, and chats are polled once a second"
 
 
 # The baseline

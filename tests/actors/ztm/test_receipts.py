@@ -198,13 +198,13 @@ def test_an_empty_baseline_marks_what_is_not_begun_yet(begun: bool) -> None:
 
 def test_a_cancelled_delivery_gives_its_credits_back() -> None:
     async def scene() -> None:
-        credits = Credits(3)
-        assert await credits.take(10) == 3
-        waiting = asyncio.create_task(credits.take(1))
+        purse = Credits(3)
+        assert await purse.take(10) == 3
+        waiting = asyncio.create_task(purse.take(1))
         await asyncio.sleep(0)
         waiting.cancel()
-        credits.give_back(3)
-        assert await credits.take(2) == 2
-        assert await credits.take(2) == 1
+        purse.give_back(3)
+        assert await purse.take(2) == 2
+        assert await purse.take(2) == 1
 
     run(scene())

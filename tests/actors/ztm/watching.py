@@ -23,7 +23,12 @@ from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
 from events.account import Account, fold
 from events.arrivals import Arrival
-from events.conversation_events import BaselineTaken, MessageIgnored, MessageQueued, WatermarkAdvanced
+from events.conversation_events import (
+    BaselineTaken,
+    MessageIgnored,
+    MessageQueued,
+    WatermarkAdvanced,
+)
 from events.event import Body, Draft, Event
 from events.policy import AccountPolicy
 from events.streams import Conversation, Group, Peer, account_stream, conversation_stream
@@ -186,6 +191,12 @@ class Watching:
             state = self.recorder.state
             work = self.edge.watch(state, baseline_groups=baseline_groups)
             self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def watch_again(self) -> None:
+        """Begin anew from the record, and end what was under way."""
+        before, work = self._watch, self.edge.watch(self.recorder.state, baseline_groups=False)
+        self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
+        before.cancel()
 
     async def _open(self) -> AccountEdge:
         return AccountEdge(

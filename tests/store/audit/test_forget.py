@@ -11,6 +11,7 @@ from store.audit.words import erasures
 from store.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
 from store.layout import unslot
 from store.lmdb_log import LmdbLog
+from store.memory_log import MemoryLog
 from tests.bench.audit_log import WORDS
 from tests.store.audit.tampering import entries, flipped, put
 from tests.store.builders import ALICE, add_all, seen
@@ -138,3 +139,18 @@ def test_who_is_not_known_cannot_be_forgotten(folder: Path) -> None:
     assert not erase(log, "main", "usr0", now_ms=NOW_MS, by="operator")
     assert log.head() == before
     log.close()
+
+
+def test_a_key_has_a_name_as_long_as_it_is_there(tmp_path: Path) -> None:
+    on_disk, in_memory = LmdbLog.open(tmp_path), MemoryLog()
+    for log in (on_disk, in_memory):
+        assert log.key_id("alice") is None
+        key = log.key("alice")
+        name = log.key_id("alice")
+        assert name is not None
+        assert name not in key
+        log.destroy("alice")
+        assert log.key_id("alice") is None
+        log.key("alice")
+        assert log.key_id("alice") not in (None, name)
+    on_disk.close()

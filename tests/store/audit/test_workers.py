@@ -1,15 +1,23 @@
 """The proof by processes of their own: the same outcome, and no file that can kill the audit."""
 
 import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from store.audit.proof import Proof, prove
+from store.audit.proof import Proof, conclude, plan, prove
+from store.audit.rebuilt import Rebuilt
+from store.audit.section import Section
+from store.audit.source import Source, opened
 from store.audit.workers import prove_in_workers
-from store.errors import LogDamaged, LogError
+from store.errors import LogDamaged, LogError, LogUnusable
 from tests.store.audit.tampering import entries, flipped
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_workers_prove_the_same(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +68,32 @@ def outcome_of(folder: Path) -> Proof | LogError:
         return prove_in_workers(folder, words=True)
     except LogError as error:
         return error
+
+
+def test_a_log_that_grows_meanwhile_is_proved_and_replayed(tmp_path: Path) -> None:
+    """Readers and the writer are different processes, as they are with a daemon."""
+    folder = tmp_path / "log"
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.audit_log", str(folder), "12000"], cwd=ROOT
+    )
+    lengths = set()
+    while writer.poll() is None:
+        with suppress(LogUnusable), opened(folder) as source:
+            assert list(Rebuilt(source).compare()) == []
+            proof = prove_sections(source)
+            assert proof.holds, proof.findings
+            lengths.add(proof.events)
+    assert writer.returncode == 0
+    assert len(lengths) > 2
+
+
+def prove_sections(source: Source) -> Proof:
+    planned = plan(source)
+    (stretch,) = planned.stretches
+    section = Section(source, stretch, words=True)
+    for _ in section.prove():
+        pass
+    return conclude(source, planned, [section.proved])
 
 
 def test_a_worker_that_is_killed_by_the_file_is_a_finding(folder: Path) -> None:

@@ -1,0 +1,157 @@
+"""How fast the audit is, and how much memory it takes, on a log of many events.
+
+    python tests/bench/audit_speed.py [events] [folder]
+
+The log is written by `audit_log` if `folder` holds none. Each figure is of a process of its own.
+Memory is what the process allocated at most (`RssAnon`): the pages of the log's file, which LMDB
+maps, are the kernel's to give back. `verify` counts without starting the process.
+"""
+
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from store.audit.decisions import Decisions
+from store.audit.moment import moment_of
+from store.audit.proof import prove
+from store.audit.rebuilt import Rebuilt
+from store.audit.selection import Selection
+from store.audit.source import opened
+from store.audit.what_if import what_if
+from store.audit.workers import prove_in_workers
+from store.lmdb_log import LmdbLog
+from store.trail import last_message, trail_of_seq
+from tests.bench.audit_log import POLICIES, write_log
+
+SAMPLE_S = 0.01
+
+
+def verify_without_words(folder: Path) -> None:
+    """The chain, versions and decisions."""
+    assert prove(folder, words=False).holds
+
+
+def verify(folder: Path) -> None:
+    """All of it."""
+    assert prove(folder).holds
+
+
+def verify_by_two(folder: Path) -> None:
+    """All of it, by two processes. Their memory is not counted."""
+    assert prove_in_workers(folder, words=True, workers=2).holds
+
+
+def replay(folder: Path) -> None:
+    """Derived tables built again and compared."""
+    with opened(folder) as source:
+        assert not list(Rebuilt(source).compare())
+
+
+def state_at_the_end(folder: Path) -> None:
+    """The state after the last event."""
+    log = LmdbLog.open_reader(folder)
+    moment_of(log)
+
+
+def trail_newest(folder: Path) -> None:
+    """The last page of all decisions."""
+    Decisions(LmdbLog.open_reader(folder)).newest(50)
+
+
+def trail_of_a_peer(folder: Path) -> None:
+    """The last page of one conversation."""
+    Decisions(LmdbLog.open_reader(folder), Selection(peer="user3")).newest(50)
+
+
+def trail_by_text(folder: Path) -> None:
+    """All that was ever said of something."""
+    log = LmdbLog.open_reader(folder)
+    for _ in Decisions(log, Selection(text="nowhere to be found")).all():
+        pass
+
+
+def why(folder: Path) -> None:
+    """One message's story."""
+    log = LmdbLog.open_reader(folder)
+    message = last_message(log, "account/main/peer/user3")
+    assert message is not None
+    assert trail_of_seq(log, message.seq)
+
+
+def what_if_all(folder: Path) -> None:
+    """All history under another policy."""
+    log = LmdbLog.open_reader(folder)
+    what_if(log, {"main": POLICIES[1]})
+
+
+WORK: tuple[Callable[[Path], None], ...] = (
+    verify_without_words,
+    verify,
+    verify_by_two,
+    replay,
+    state_at_the_end,
+    trail_newest,
+    trail_of_a_peer,
+    trail_by_text,
+    why,
+    what_if_all,
+)
+
+
+def anonymous_kib() -> int:
+    """What this process has allocated and uses, KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def measured(mouth: Connection, work: Callable[[Path], None], folder: Path) -> None:
+    """Seconds, and KiB at most, told to whoever started this process."""
+    peak, done = [anonymous_kib()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(SAMPLE_S):
+            peak[0] = max(peak[0], anonymous_kib())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    work(folder)
+    elapsed = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    mouth.send((elapsed, peak[0]))
+
+
+def main(events: int, folder: Path) -> None:
+    """Write the log if there is none, and print the table."""
+    if not (folder / "data.mdb").exists():
+        start = time.perf_counter()
+        write_log(folder, events, people=2_000)
+        print(f"written in {time.perf_counter() - start:.0f} s")
+    log = LmdbLog.open_reader(folder)
+    stats = log.stats()
+    log.close()
+    print(f"{stats.events:,} events, {stats.streams:,} streams, {stats.used / 2**20:.0f} MiB")
+    spawn = multiprocessing.get_context("spawn")
+    for work in WORK:
+        ears, mouth = spawn.Pipe(duplex=False)
+        process = spawn.Process(target=measured, args=(mouth, work, folder))
+        process.start()
+        elapsed, kib = ears.recv()
+        process.join()
+        speed = f"{stats.events / elapsed:>12,.0f} events/s"
+        print(f"  {work.__name__:<22}{elapsed:>9.3f} s{speed}{kib / 1024:>8.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    if len(sys.argv) > 2:
+        main(count, Path(sys.argv[2]))
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            main(count, Path(place, "log"))
