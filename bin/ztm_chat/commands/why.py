@@ -15,6 +15,8 @@ from ztm_chat.shown import as_json_line
 
 NEAREST = 5
 HEX = frozenset("0123456789abcdef")
+DIGITS = 6
+"""How many digits the start of an identity has at least, if it has nothing else."""
 
 
 @click.command()
@@ -103,12 +105,13 @@ def _by_message(log: Any, message: str) -> Any:
     if not (start and set(start) <= HEX):
         msg = f"{message!r} is neither a sequence nor the start of an identity (hexadecimal)"
         raise Failure(msg)
-    # What has digits only may be either: a sequence first.
     seq = int(start) if start.isdecimal() and len(start) < 12 else None
     trail = trail_of_seq(log, seq) if seq is not None else None
     if trail is not None:
         return trail
-    found = _identities(log, start)
+    # An identity may begin with digits only; a number that the log has, or a short one, is none.
+    no_identity = seq is not None and (seq <= log.head().seq or len(start) < DIGITS)
+    found = [] if no_identity else _identities(log, start)
     if not found and seq is not None:
         raise Failure(_no_message_at(log, seq))
     if len(found) != 1:
