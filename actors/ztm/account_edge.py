@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from actors.configuration import AccountConfig, PermitServer
+from actors.configuration import AccountConfig
 from actors.http import HttpClient
 from actors.messages import Sent, Unsendable
 from actors.system import SendTask
-from actors.ztm import permit
 from actors.ztm.arriving import Arriving
 from actors.ztm.catalogue import Catalogue
 from actors.ztm.chat_witness import ChatWitness
@@ -111,13 +110,10 @@ class AccountEdge:
         await self._permit_http.aclose()
 
     async def _join(self) -> None:
-        source = self._config.permit
         joined = await ensure_joined(
             self.client,
             username=self._config.username,
-            permit_source=permit.PermitServer(source.url)
-            if isinstance(source, PermitServer)
-            else permit.PermitFile(source.path),
+            permit_source=self._config.permit,
             permit_http=self._permit_http,
             permit_timeout_s=self._config.api_timeout_ms / 1_000,
             deadline_s=JOIN_DEADLINE_S,

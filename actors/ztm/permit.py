@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from actors.configuration import PermitFile, PermitServer
 from actors.http import HttpClient, HttpError, public_url
 from actors.ztm.errors import AnswerUnreadable, PermitUnusable
 from actors.ztm.lenient import parse_value
@@ -18,18 +19,6 @@ from actors.ztm.lenient import parse_value
 __all__ = ["Permit", "PermitFile", "PermitServer", "PermitSource", "read_permit", "request_permit"]
 
 _MAX_BYTES = 256 * 1024
-
-
-class PermitServer(Struct, frozen=True):
-    """`permitSource: server`."""
-
-    url: str
-
-
-class PermitFile(Struct, frozen=True):
-    """`permitSource: file`."""
-
-    path: Path
 
 
 PermitSource = PermitServer | PermitFile
