@@ -124,6 +124,20 @@ def test_what_is_refused_is_offered_again(
     recorder.wait_for_texts("refused at first")
 
 
+def test_a_late_one_that_is_refused_is_offered_again(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, old_agent: MeshAgent
+) -> None:
+    watch()
+    alice.send("my-bot", "now")
+    recorder.wait_for_texts("now")
+    recorder.refuse.add(ALICE)
+    alice.skew_clock(-HOUR_MS)
+    alice.send("my-bot", "an hour ago")
+    recorder.wait_for(lambda: recorder.refused)
+    recorder.refuse.clear()
+    recorder.wait_for_texts("now", "an hour ago")
+
+
 def test_one_chat_that_cannot_be_read_holds_up_no_other(
     watch: Watch, recorder: Recorder, alice: MeshAgent, old_agent: MeshAgent, mesh: Mesh
 ) -> None:
@@ -215,6 +229,19 @@ def test_history_is_not_taken_from_the_chat_while_the_feed_takes_the_baseline(
     recorder.wait_until_settled()
     assert recorder.news == []
     assert len(recorder.marked) == 1
+
+
+def test_a_feed_that_is_slow_at_first_is_not_called_broken(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
+) -> None:
+    alice.send("my-bot", "fresh")
+    bot.wait_for(lambda found: len(found) == 1, sender="alice")
+    bot.slow("/files", 0.6)
+    with requests_of(bot) as asked:
+        watch()
+        recorder.wait_for_texts("fresh")
+    assert recorder.recorded(FeedBroken) == []
+    assert not any(path.endswith(READ) for path, _ in asked)
 
 
 def test_what_a_person_says_with_the_bots_account_is_offered_and_ours_is_not(

@@ -167,13 +167,20 @@ def test_an_older_agent_that_dies_makes_the_account_offline(
     assert changes(recorder)[-1] == "Online"
 
 
-def test_a_watch_that_replaces_another_goes_on_where_it_was(
+def test_a_watch_that_replaces_another_begins_when_that_has_ended(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
+    def beginnings() -> int:
+        return sum("AccountOnline" in repr(message) for message in recorder.told)
+
     edge = watch()
     alice.send("my-bot", "one")
     recorder.wait_for_texts("one")
-    edge.watch_again()
+    end = edge.watch_again()
+    alice.mesh.wait_for(lambda: None, timeout_s=0.2)
+    assert beginnings() == 1
+    end()
+    recorder.wait_for(lambda: beginnings() == 2)
     alice.send("my-bot", "two")
     recorder.wait_for_texts("one", "two")
     assert edge.edge.health.phase == "online"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from actors.messages import Sent, Unsendable
+from actors.ztm.errors import NotConnected
+from actors.ztm.own_files import OwnFiles
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watching import group, peer, requests_of
 from ztm_chat.mesh import Entry, Mesh, MeshAgent
@@ -204,6 +206,19 @@ def test_a_refusal_that_may_pass_is_waited_out(
     bot.answer_with(status, path_part="/messages", times=2)
     edge.send(ALICE, "hello")
     assert received(alice, 1) == ["hello"]
+
+
+def test_a_file_that_is_missing_without_a_connection_proves_nothing(
+    edge: Any, alice: MeshAgent, bot: MeshAgent
+) -> None:
+    """ZTM behaviour: every file is answered 404 then, also one that holds our message."""
+    edge.send(ALICE, "hello")
+    path = next(one.path for one in bot._member.store if "/peers/alice/" in one.path)
+    files = OwnFiles("my-bot", edge.edge.client, ALICE, 0, path, 0)
+    bot.answer_with(404, path_part="/file-data/")
+    bot.answer_with(200, b'{"name": "demo-mesh", "connected": false}', path_part="/api/meshes/")
+    with pytest.raises(NotConnected):
+        edge.run(files.look_in_newest("some id"))
 
 
 # It never will

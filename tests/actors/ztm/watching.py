@@ -192,11 +192,12 @@ class Watching:
             work = self.edge.watch(state, baseline_groups=baseline_groups)
             self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def watch_again(self) -> None:
-        """Begin anew from the record, and end what was under way."""
+    def watch_again(self) -> Callable[[], object]:
+        """Begin to watch anew from the record; what ends the watch before is returned."""
         before, work = self._watch, self.edge.watch(self.recorder.state, baseline_groups=False)
         self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
-        before.cancel()
+        cancel: Callable[[], object] = before.cancel
+        return cancel
 
     async def _open(self) -> AccountEdge:
         return AccountEdge(
