@@ -52,6 +52,7 @@ def status(folder: Path) -> dict[str, object]:
     return found
 
 
+@pytest.mark.timeout(180)
 def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
     tmp_path: Path, alice: MeshAgent, mesh: Mesh
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, unlimited)
         alice.wait_for(
-            lambda entries: {*numbers(entries)} >= {*sent}, sender="my-bot", timeout_s=30
+            lambda entries: {*numbers(entries)} >= {*sent}, sender="my-bot", timeout_s=90
         )
         assert Counter(numbers(alice.inbox("my-bot"))) == Counter(sent)
         assert status(tmp_path)["running"] is True
@@ -87,6 +88,7 @@ def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
         assert daemon.wait(10) == 0, (tmp_path / "daemon.log").read_text()
 
 
+@pytest.mark.timeout(180)
 def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
     tmp_path: Path, alice: MeshAgent, mesh: Mesh
 ) -> None:
@@ -111,7 +113,7 @@ def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
     daemon = start_daemon(tmp_path)
     try:
         alice.wait_for(
-            lambda entries: {*numbers(entries)} >= {*sent}, sender="my-bot", timeout_s=30
+            lambda entries: {*numbers(entries)} >= {*sent}, sender="my-bot", timeout_s=90
         )
         assert Counter(numbers(alice.inbox("my-bot"))) == Counter(sent)
     finally:
