@@ -103,7 +103,7 @@ def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
         while "is full" not in (tmp_path / "daemon.log").read_text():
             sent.append(len(sent) + 1)
             assert len(sent) < 500, "the limit is never reached"
-            alice.send("my-bot", f"message #{sent[-1]}# {'x' * 9_000}")
+            alice.send("my-bot", f"message #{sent[-1]}# {'x' * 3_500}")
             mesh.wait_for(lambda: None, timeout_s=2 * SCALE)
         assert "maxMapSize" in str(status(tmp_path)["log"])
     finally:
