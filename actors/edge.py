@@ -50,6 +50,7 @@ class Edge:
         self.accounts: Mapping[str, AccountEdge] = {}
         self._asking: Asking | None = None
         self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self._ending = False
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
 
     def start(self) -> None:
@@ -119,7 +120,7 @@ class Edge:
         self._soon(self._spawn, key, work)
 
     def _spawn(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if key not in self._tasks:
+        if not self._ending and key not in self._tasks:
             self._tasks[key] = self.loop.create_task(self._guarded(key, work()))
 
     async def _guarded(self, key: Any, work: Coroutine[Any, Any, None]) -> None:
@@ -141,6 +142,8 @@ class Edge:
         self._tell(task.stream, await self.accounts[task.account].send(task))
 
     def _replace_watch(self, account: str, state: Account, baseline_groups: bool) -> None:
+        if self._ending:
+            return
         key = account_stream(account)
         if before := self._tasks.pop(key, None):
             before.cancel()
@@ -148,6 +151,7 @@ class Edge:
         self._tasks[key] = self.loop.create_task(self._guarded(key, watch))
 
     async def _end(self) -> None:
+        self._ending = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
