@@ -28,7 +28,6 @@ from events.account import Account, fold
 from events.event import Draft
 from events.gateway import GatewayStopped, StoreReopened
 from events.streams import GATEWAY, account_stream
-from store.event_log import EventLog
 from store.lmdb_log import LmdbLog
 from store.scrub import Scrub
 
@@ -84,15 +83,15 @@ class Daemon:
                 on_failure=self._on_failure,
             )
             started.callback(self.log.close)
-            self._check_accounts()
+            loader = Loader(self.log, store.path)
+            started.callback(loader.stop)
+            self._check_accounts(loader)
             self._record_reopening()
             control = self._control()
             started.callback(control.close)
             started.callback(self._record_stop)
             dispatcher = PooledDispatcher()
             started.callback(dispatcher.stop)
-            loader = Loader(self.log, store.path)
-            started.callback(loader.stop)
             self.edge = self._edge()
             self.edge.start()
             started.callback(self.edge.stop)
@@ -170,9 +169,9 @@ class Daemon:
 
     # Opening
 
-    def _check_accounts(self) -> None:
+    def _check_accounts(self, loader: Loader) -> None:
         for account in self.enabled:
-            state = account_state(self.log, account.id)
+            state = loader.state(account_stream(account.id), Account, fold)
             known = (state.mesh, state.policy.username if state.policy else "")
             if state.policy and known != (account.mesh, account.username):
                 msg = (
@@ -216,11 +215,6 @@ class Daemon:
 def now_ms() -> int:
     """ms since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def account_state(log: EventLog, account: str) -> Account:
-    """What the log holds of an account now."""
-    return fold(log.read_stream(account_stream(account)))
 
 
 def _settings(account: AccountConfig) -> AccountSettings:

@@ -37,7 +37,7 @@ class Loader:
         then: Callable[[State], None],
     ) -> None:
         """Hand what `fold` makes of the stream's events, a `kind`, to `then` on another thread."""
-        self._submit(self._load, stream, kind, fold, then)
+        self._submit(lambda: then(self.state(stream, kind, fold)))
 
     def keep(self, last: Recorded, state: Any) -> None:
         """Take a snapshot of the state that a stream has folded to with `last`, in the
@@ -49,26 +49,26 @@ class Loader:
         """End the threads; what is not begun is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _submit(self, work: Callable[[], None]) -> None:
         try:
-            self._pool.submit(self._guarded, work, *arguments)
+            self._pool.submit(self._guarded, work)
         except RuntimeError:
             log.debug("the loader has stopped; nothing is loaded any more")
 
-    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            work(*arguments)
+            work()
         except Exception:
             # Without its state an actor stays silent, and what it is told waits: nothing is lost.
             log.exception("the loader failed")
 
-    def _load(
+    def state(
         self,
         stream: str,
         kind: type[State],
         fold: Callable[[Iterable[Recorded], State | None], State],
-        then: Callable[[State], None],
-    ) -> None:
+    ) -> State:
+        """What `fold` makes of the stream's events, a `kind`, now and on the caller's thread."""
         snapshot, version, tail = self._snapshots.resume(stream)
         last: Recorded | None = None
 
@@ -82,7 +82,7 @@ class Loader:
         state = fold(remembered(), before)
         if last is not None and last.version - version >= SNAPSHOT_EVERY:
             self._snapshots.take(last, msgspec.msgpack.encode(state))
-        then(state)
+        return state
 
 
 def folding_code() -> bytes:

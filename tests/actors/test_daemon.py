@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.daemon import AccountMoved, account_state
+from actors.daemon import AccountMoved
 from actors.messages import Ruling
+from events.account import fold
 from events.conversation_events import AgentFailed, MessageIgnored, MessageSeen
 from events.streams import account_stream
 from tests.actors.running import Start, events, replies, seen, texts
@@ -137,7 +138,7 @@ def test_an_approval_lets_in_and_outlives_a_restart(start: Start, alice: MeshAge
     with start(dmPolicy="pairing") as daemon:
         alice.send("my-bot", "now?")
         entries = alice.wait_for(replies(3), sender="my-bot")
-        assert account_state(daemon.log, "bot").pairing("alice", 0) == "approved"
+        assert fold(daemon.log.read_stream(account_stream("bot"))).pairing("alice", 0) == "approved"
     assert texts(entries)[1:] == ["You are approved; please write again.", "You said: now?"]
 
 
