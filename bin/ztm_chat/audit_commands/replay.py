@@ -1,6 +1,5 @@
 """`ztm-chat replay`: everything folded again from the first event."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ztm_chat.audit_commands.state import lines_of_moment, plain_moment
 from ztm_chat.audit_commands.times import TIME
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import FAILED
+from ztm_chat.shown import as_json_line
 
 
 @click.command()
@@ -37,7 +37,7 @@ def command(ctx: click.Context, config: str | None, until: int | None, as_json: 
     moment = _moment(folder, until)
     if as_json:
         found = {"compared": compared, "state": plain_moment(moment)}
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(as_json_line(found))
     else:
         lines = [*_lines(compared), *lines_of_moment(moment)]
         click.echo("\n".join(lines))

@@ -1,6 +1,5 @@
 """`ztm-chat audit verify`: the whole log proved, every decision decided again."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from ztm_chat.audit_commands.progress import progress_bar
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import safe
+from ztm_chat.shown import as_json_line, safe
 
 
 @click.command("verify")
@@ -45,7 +44,7 @@ def verify(
     heads = _heads(kept)
     proof = _prove(settings.store.path, heads, words=not no_bodies, jobs=jobs)
     shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
-    click.echo(json.dumps(shown, ensure_ascii=False) if as_json else shown)
+    click.echo(as_json_line(shown) if as_json else shown)
     if not proof.holds:
         ctx.exit(FAILED)
 

@@ -1,6 +1,5 @@
 """`ztm-chat audit what-if`: history under another configuration."""
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.audit_commands.selecting import selected, selection_options
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import safe
+from ztm_chat.shown import as_json_line, safe
 
 if TYPE_CHECKING:
     from events.policy import AccountPolicy
@@ -53,7 +52,7 @@ def what_if(
         found = decide_again(log, policies, selected(wanted))
     fatal = [one for one in found.largest_first() if any(each.fits(one) for each in patterns)]
     if as_json:
-        click.echo(json.dumps(_plain(found, fatal), ensure_ascii=False))
+        click.echo(as_json_line(_plain(found, fatal)))
     else:
         click.echo("\n".join(_lines(found, fatal)))
     if fatal:

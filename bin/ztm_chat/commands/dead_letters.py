@@ -1,6 +1,5 @@
 """`ztm-chat dead-letters`: messages that were let in and that the agent could not answer."""
 
-import json
 import time
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from ztm_chat.commands.why import command as why
 from ztm_chat.commands.why import opened
 from ztm_chat.configured import config_option, configuration
-from ztm_chat.shown import ago, safe
+from ztm_chat.shown import ago, as_json_line, safe
 from ztm_chat.socket_client import ask
 
 
@@ -32,7 +31,7 @@ def list_(config: str | None, as_json: bool) -> None:
             found += 1
             text = log.body(letter.seen.seq)
             if as_json:
-                click.echo(json.dumps(_plain(letter, text), ensure_ascii=False))
+                click.echo(as_json_line(_plain(letter, text)))
             else:
                 words = "(erased)" if text is None else safe(text, 60)
                 click.echo(

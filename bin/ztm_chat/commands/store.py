@@ -1,6 +1,5 @@
 """`ztm-chat store`: is the log intact; copies of it; and what is left of a damaged one."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 from ztm_chat.configured import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import safe
+from ztm_chat.shown import as_json_line, safe
 
 NEW_FOLDER = click.Path(path_type=Path)
 REUSED = (
@@ -42,7 +41,7 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
     with _failures():
         parts = look(folder, quick=quick, fingerprint=folding_code())
     if as_json:
-        click.echo(json.dumps([_plain(part) for part in parts], ensure_ascii=False))
+        click.echo(as_json_line([_plain(part) for part in parts]))
     else:
         for part in parts:
             word = "DAMAGED" if part.damage else "intact"
