@@ -21,23 +21,8 @@ from actors.agents.protocol import Answer, Question
 from actors.configuration import load
 from actors.daemon import Daemon
 from actors.ztm.client import ZtmClient
+from tests.daemon_config import write_config
 from ztm_chat.mesh import Mesh, MeshAgent
-
-CONFIG = """\
-channels:
-  ztm-chat:
-    store: {{path: {folder}/log}}
-    gateway: {{socket: {folder}/socket}}
-    accounts:
-      bot:
-        agentUrl: {url}
-        permitSource: file
-        permitFilePath: {folder}/permit.json
-        meshName: demo-mesh
-        username: my-bot
-        dmPolicy: allow
-        turnBudget: 100000
-"""
 
 
 class Watch:
@@ -128,8 +113,7 @@ def main() -> None:
         folder = Path(name)
         bot = mesh.join("my-bot")
         people = [mesh.join(person) for person in ("alice", "bob", "carol")]
-        config = folder / "openclaw.yaml"
-        config.write_text(CONFIG.format(folder=folder, url=bot.url))
+        config = write_config(folder, bot.url, turnBudget=100_000)
         daemon = Daemon(load(config, {}), release="bench")
         daemon.start()
         try:

@@ -33,26 +33,12 @@ from events.conversation_events import (
 from events.event import Body, Draft
 from events.policy import ToolGrant
 from store.lmdb_log import LmdbLog
+from tests.daemon_config import write_config
 from ztm_chat.mesh import Mesh, Timing
 
 SCALE = 0.05
 LIFE = 7
 ROOT = Path(__file__).resolve().parents[2]
-
-CONFIG = """\
-channels:
-  ztm-chat:
-    store: {{path: {folder}/log}}
-    gateway: {{socket: {folder}/socket}}
-    accounts:
-      bot:
-        agentUrl: {url}
-        permitSource: file
-        permitFilePath: {folder}/permit.json
-        meshName: demo-mesh
-        username: my-bot
-        dmPolicy: allow
-"""
 
 
 def life(chance: Random, stream: str, version: int) -> list[Draft]:
@@ -106,7 +92,7 @@ def measure(events: int, active: int) -> None:
         folder = Path(name)
         conversations = fill(folder / "log", events)
         bot, alice = mesh.join("my-bot"), mesh.join("alice")
-        (folder / "openclaw.yaml").write_text(CONFIG.format(folder=folder, url=bot.url))
+        write_config(folder, bot.url)
         alice.send("my-bot", "hello")
         began = time.time()
         daemon = subprocess.Popen(

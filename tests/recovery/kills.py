@@ -17,31 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from store.lmdb_log import LmdbLog
+from tests.daemon_config import write_config
 from ztm_chat.mesh import Entry, Mesh, MeshAgent, MessageLost, MessageRefused, Timing
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALE = 0.03
 TOKEN = re.compile(r"#(\d+)#")
-
-CONFIG = """\
-channels:
-  ztm-chat:
-    store: {{path: {folder}/log}}
-    gateway: {{socket: {folder}/socket}}
-    accounts:
-      bot:
-        agentUrl: {url}
-        permitSource: file
-        permitFilePath: {folder}/permit.json
-        meshName: demo-mesh
-        username: my-bot
-        dmPolicy: allow
-        enableGroups: true
-        groupPolicy: open
-        creatorBypass: false
-        requireMention: false
-        turnBudget: 100000
-"""
 
 
 class Soak:
@@ -170,9 +151,18 @@ class Soak:
             log.close()
 
 
-def config_of(folder: Path, bot: MeshAgent) -> None:
+def config_of(folder: Path, bot: MeshAgent, store: dict[str, str] | None = None) -> None:
     """Write the configuration of a daemon for `bot`, all of whose files are in `folder`."""
-    (folder / "openclaw.yaml").write_text(CONFIG.format(folder=folder, url=bot.url))
+    write_config(
+        folder,
+        bot.url,
+        store,
+        enableGroups=True,
+        groupPolicy="open",
+        creatorBypass=False,
+        requireMention=False,
+        turnBudget=100_000,
+    )
 
 
 def start_daemon(folder: Path) -> "subprocess.Popen[bytes]":

@@ -90,13 +90,9 @@ def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
 
 @pytest.mark.timeout(180)
 def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
-    tmp_path: Path, alice: MeshAgent, mesh: Mesh
+    tmp_path: Path, bot: MeshAgent, alice: MeshAgent, mesh: Mesh
 ) -> None:
-    config = tmp_path / "openclaw.yaml"
-    small = config.read_text().replace(
-        f"path: {tmp_path}/log", f"path: {tmp_path}/log, mapSize: 1MiB, maxMapSize: 1MiB"
-    )
-    config.write_text(small)
+    config_of(tmp_path, bot, {"mapSize": "1MiB", "maxMapSize": "1MiB"})
     daemon = start_daemon(tmp_path)
     sent: list[int] = []
     try:
@@ -109,7 +105,7 @@ def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
     finally:
         daemon.terminate()
         assert daemon.wait(10) == 0
-    config.write_text(small.replace("maxMapSize: 1MiB", "maxMapSize: 1GiB"))
+    config_of(tmp_path, bot, {"mapSize": "1MiB", "maxMapSize": "1GiB"})
     daemon = start_daemon(tmp_path)
     try:
         alice.wait_for(
