@@ -27,7 +27,7 @@ from actors.ztm.timing import Timing
 from actors.ztm.tls import tls_context
 from events.account import Account
 from events.arrivals import Arrival
-from events.streams import Conversation, account_stream, conversation_stream, parse_stream
+from events.streams import Conversation, Group, account_stream, conversation_stream, parse_stream
 from store.event_log import EventLog
 
 _logger = logging.getLogger(__name__)
@@ -74,7 +74,11 @@ class AccountEdge:
         )
         self._quiescence = Quiescence()
         self._watching = asyncio.Lock()
-        self._sender = Sender(config.username, self.client, timing, self._quiescence)
+        self._groups = Groups(config.username, tell, self.health)
+        self._sentinel = Sentinel(timing.deaf_after_s, timing.back_off_scale)
+        self._sender = Sender(
+            config.username, self.client, timing, self._quiescence, unknown=self._group_unknown
+        )
 
     async def watch(self, state: Account, *, baseline_groups: bool) -> None:
         """Take in what the agent shows, from the cursor in `state`, until cancelled.
@@ -132,6 +136,10 @@ class AccountEdge:
             return True
         return self._log.seen(arrival.identity) is not None
 
+    def _group_unknown(self, group: Group) -> None:
+        if self._groups.is_listed(group):
+            self._sentinel.app_lacks(group, asyncio.get_running_loop().time())
+
     def _intake(self, state: Account, *, baseline_groups: bool) -> Intake:
         config, timing, health = self._config, self._timing, self.health
         stream = account_stream(config.id)
@@ -139,8 +147,7 @@ class AccountEdge:
         loop_s = asyncio.get_running_loop().time
         arriving = Arriving(config.id, self._log.key, self._salt)
         deliveries = Deliveries(self._tell, decided=self._decided, begun=self._begun)
-        groups = Groups(self._tell, health)
-        sentinel = Sentinel(timing.deaf_after_s, timing.back_off_scale)
+        groups, sentinel = self._groups, self._sentinel
         feed = Feed(
             config.id,
             state,

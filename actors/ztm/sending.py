@@ -7,6 +7,8 @@ for it before anything is sent a second time.
 
 import asyncio
 import logging
+import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -34,9 +36,6 @@ LOOKS_S = (0.01, 0.03, 0.1, 0.3, 0.6)
 QUICK_LOOKS = 3
 """How many of them are at the newest file alone, before all are listed."""
 
-NOT_FOUND_LIMIT = 3
-"""How often in a row a group must be unknown: a Chat app that has just started knows none yet."""
-
 BY_CHAT = 5
 """So many times longer is waited where the Chat app alone can show what was published: it is later,
 and holds back."""
@@ -59,16 +58,26 @@ class InOurFiles(msgspec.Struct, frozen=True):
 
 
 class Sender:
-    """Sends the messages of one account. `own`: our user name.
+    """Sends the messages of one account. `own`: our user name; `unknown(group)` hears of each time
+    that the Chat app does not know a group.
 
     One message at a time a chat: ZTM behaviour: of several at once some are lost.
     """
 
-    def __init__(self, own: str, client: ZtmClient, timing: Timing, quiescence: Quiescence) -> None:
+    def __init__(
+        self,
+        own: str,
+        client: ZtmClient,
+        timing: Timing,
+        quiescence: Quiescence,
+        *,
+        unknown: Callable[[Group], None],
+    ) -> None:
         self._own = own
         self._client = client
         self._timing = timing
         self._quiescence = quiescence
+        self._unknown = unknown
         self._newest: dict[Conversation, str] = {}
 
     async def send(
@@ -82,20 +91,24 @@ class Sender:
         slack_ms = round(self._timing.clock_slack_s * 1_000)
         files = OwnFiles(self._own, self._client, conversation, queued_ms, newest, slack_ms)
         back_off = BackOff(self._timing.back_off_scale)
-        posts = not_found = 0
+        loop_s = asyncio.get_running_loop().time
+        unknown_since_s = math.inf
+        posts = 0
         while True:
             try:
                 if doubtful and (found := await self._settled(files, wire_id)):
                     break
                 async with self._quiescence.sending():
                     await self._post(conversation, {"text": text, "id": wire_id})
-                    posts, doubtful, not_found = posts + 1, True, 0
+                    posts, doubtful, unknown_since_s = posts + 1, True, math.inf
                     if found := await self._confirmed(files, wire_id):
                         break
             except NotFound as error:
-                not_found += 1
-                if not_found == NOT_FOUND_LIMIT and isinstance(conversation, Group):
-                    raise NeverSendable(type(error).__name__) from error
+                unknown_since_s = min(unknown_since_s, loop_s())
+                if isinstance(conversation, Group):
+                    if loop_s() - unknown_since_s >= self._timing.no_group_s:
+                        raise NeverSendable(type(error).__name__) from error
+                    self._unknown(conversation)
                 log.info("%s waits: %s", wire_id, error)
                 await asyncio.sleep(back_off.failed())
             except ZtmError as error:

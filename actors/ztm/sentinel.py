@@ -43,6 +43,12 @@ class Sentinel:
         if len(self._absent) < ABSENT_LIMIT:
             self._absent.setdefault((conversation, time_ms), now_s)
 
+    def app_lacks(self, conversation: Conversation, now_s: float) -> None:
+        """The Chat app knows nothing of this conversation, at the latest try: until it lists it,
+        with a message of whatever time, each try is as good as an entry that is absent."""
+        tries = sum(1 for absent, _ in self._absent if absent == conversation)
+        self.files_show(conversation, 1 + tries, now_s)
+
     def chats_show(self, latest: Mapping[Conversation, int], now_s: float) -> int:
         """The Chat app lists these conversations with these times (ms) of their newest message.
 

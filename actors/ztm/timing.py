@@ -14,8 +14,10 @@ class Timing(msgspec.Struct, frozen=True):
     may lag behind the files. `chat_grace_s`: how long the feed may lag behind the Chat app.
     `heal_every_s`: at most one restart of the Chat app in this time. `settle_s`: by when a message
     posted must have been published. `second_look_s`: when another client of the same user could
-    have overwritten it. `clock_slack_s`: how far the agent's
-    clock may be behind ours before only the newest of our own files are read back.
+    have overwritten it. `no_group_s`: for how long the Chat app must not know a group before it
+    is taken for one that is not ours: a deaf app knows no new group until it is healed.
+    `clock_slack_s`: how far the agent's clock may be behind ours before only the newest of our own
+    files are read back.
     """
 
     feed_cycle_s: float = 0.51
@@ -30,6 +32,7 @@ class Timing(msgspec.Struct, frozen=True):
     heal_every_s: float = 300.0
     settle_s: float = 3.0
     second_look_s: float = 1.5
+    no_group_s: float = 900.0
     clock_slack_s: float = 600.0
     back_off_scale: float = 1.0
 

@@ -224,7 +224,8 @@ def test_a_file_that_is_missing_without_a_connection_proves_nothing(
 # It never will
 
 
-def test_a_group_that_we_are_no_member_of_takes_nothing(edge: Any, alice: MeshAgent) -> None:
+def test_a_group_that_we_are_no_member_of_takes_nothing(watch: Watch, alice: MeshAgent) -> None:
+    edge = watch(watching=False, no_group_s=0.1)
     alice.create_group("g", name="Team", members=["alice"])
     assert edge.send(group("alice", "g"), "hello") == Unsendable(1, "NotFound")
 
@@ -236,6 +237,17 @@ def test_a_group_that_is_unknown_for_a_moment_is_not_given_up(
     alice.create_group("g", name="Team", members=["alice", "my-bot"])
     wait_until_a_member(bot)
     bot.answer_with(404, path_part="/messages", times=2)
+    assert edge.send(group("alice", "g"), "hello").posts == 1
+
+
+def test_a_group_that_a_deaf_chat_app_does_not_know_is_sent_to_when_it_is_healed(
+    watch: Watch, alice: MeshAgent, bot: MeshAgent
+) -> None:
+    """The files show a group, and its messages are answered, before the Chat app knows of it."""
+    edge = watch()
+    bot.deafen()
+    alice.create_group("g", name="Team", members=["alice", "my-bot"])
+    alice.send_to_group("alice", "g", "hello bot")
     assert edge.send(group("alice", "g"), "hello").posts == 1
 
 

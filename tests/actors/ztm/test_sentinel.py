@@ -102,3 +102,15 @@ def test_the_times_shrink_with_the_mesh() -> None:
     for now_s in (0.1, 0.11):
         sentinel.chats_show({}, now_s)
     assert sentinel.deaf
+
+
+def test_a_group_that_it_does_not_know_at_several_tries_makes_it_deaf_until_it_lists_it() -> None:
+    team = group("alice", "team")
+    sentinel = Sentinel(10.0)
+    sentinel.files_show(team, 1_000, now_s=0.0)
+    for now_s in (0.1, 1.0, 3.0):
+        sentinel.app_lacks(team, now_s)
+    assert [sentinel.chats_show({}, now_s) for now_s in (10.0, 11.0)] == [4, 4]
+    assert sentinel.deaf
+    assert sentinel.chats_show({team: 1_000}, 12.0) == 0
+    assert not sentinel.deaf
