@@ -126,7 +126,8 @@ class Daemon:
         )
         unfinished = tuple(stream for stream, _ in self.log.open_work())
         accounts = [_settings(account) for account in self.enabled]
-        return GatewayActor.start(system, self._release, accounts, unfinished)
+        retention_s = self.config.store.retention_s
+        return GatewayActor.start(system, self._release, accounts, unfinished, retention_s)
 
     def _control(self) -> Control:
         return Control(

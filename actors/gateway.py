@@ -1,6 +1,7 @@
 """The actor of the gateway: the root, parent of all accounts, and everybody's address."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -10,8 +11,9 @@ from actors.account import AccountActor, AccountSettings
 from actors.event_sourced import EventSourced
 from actors.messages import ChildFailed, Forward, Tick, Woken
 from actors.system import System
+from events.erasure import decide_expiry
 from events.event import Draft, Recorded
-from events.gateway import GatewayStarted
+from events.gateway import GatewayStarted, WordsExpired
 from events.streams import GATEWAY, Group, Peer, account_stream, parse_stream
 
 RESTART_PAUSE_MS = 5_000
@@ -19,23 +21,28 @@ RESTART_PAUSE_MS = 5_000
 
 
 class Life(msgspec.Struct, frozen=True):
-    """The gateway's state: how many events its stream has."""
+    """The gateway's state: how many events its stream has, and before which week all words are
+    given up."""
 
     version: int = 0
+    expired: int = 0
 
 
-def evolve(_: Life, recorded: Recorded) -> Life:
+def evolve(state: Life, recorded: Recorded) -> Life:
     """The state after one more event of the gateway's stream."""
-    return Life(recorded.version)
+    event = recorded.event
+    expired = event.before if isinstance(event, WordsExpired) else state.expired
+    return Life(recorded.version, expired)
 
 
 def fold(recorded: Iterable[Recorded], state: Life | None = None) -> Life:
     """The state after all of `recorded`, from `state` or from nothing."""
-    return Life(max((one.version for one in recorded), default=state.version if state else 0))
+    return reduce(evolve, recorded, state or Life())
 
 
 class GatewayActor(EventSourced[Life]):
-    """The root. `unfinished`: streams with work left open by an earlier process."""
+    """The root. `unfinished`: streams with work left open by an earlier process. `retention_s`: for
+    how long words are kept at most; 0: for good."""
 
     def __init__(
         self,
@@ -43,21 +50,26 @@ class GatewayActor(EventSourced[Life]):
         release: str,
         accounts: Iterable[AccountSettings],
         unfinished: Iterable[str],
+        retention_s: int = 0,
     ) -> None:
         super().__init__(system, GATEWAY, None, fold, evolve)
         self._release = release
         self._settings = {one.id: one for one in accounts}
         self._unfinished = tuple(unfinished)
+        self._retention_s = retention_s
         self._accounts: dict[str, pykka.ActorRef[Any]] = {}
 
     def on_ready(self) -> None:
-        """Record the start, then start the accounts."""
+        """Record the start, then start the accounts. Keys that are recorded as destroyed may still
+        be there: a crash may have come in between."""
+        self._destroy_what_is_old()
         started = GatewayStarted(self._release, self.system.log.log_id)
         self.append([Draft(GATEWAY, started)], self._start_accounts)
 
     def _start_accounts(self, _: Sequence[Recorded]) -> None:
         for account in self._settings:
             self._start(account)
+        self._give_up_what_is_old()
 
     def handle(self, message: Any) -> None:
         """Hand a message down to the account it concerns."""
@@ -67,6 +79,7 @@ class GatewayActor(EventSourced[Life]):
             case Tick():
                 for account in self._accounts.values():
                     account.tell(message)
+                self._give_up_what_is_old()
             case ChildFailed(stream):
                 self._account_failed(stream)
             case _:
@@ -93,6 +106,19 @@ class GatewayActor(EventSourced[Life]):
         self._accounts[account] = AccountActor.start(
             self.system, self.actor_ref, settings, unfinished
         )
+
+    def _give_up_what_is_old(self) -> None:
+        if self._retention_s:
+            drafts = decide_expiry(
+                self.state.expired,
+                now_ns=self.system.now_ms() * 1_000_000,
+                retention_ns=self._retention_s * 1_000_000_000,
+            )
+            if drafts:
+                self.append(drafts, lambda _: self._destroy_what_is_old())
+
+    def _destroy_what_is_old(self) -> None:
+        self.system.log.expire(self.state.expired)
 
     def _account_failed(self, stream: str) -> None:
         """Start the account again after a pause, from the log."""

@@ -16,6 +16,14 @@ class GatewayStopped(Event, frozen=True):
     reason: str
 
 
+class WordsExpired(Event, frozen=True):
+    """The words of all weeks before the week `before` (counted from 1970) are given up: they are
+    older than the configuration lets them become. Their keys are destroyed as soon as this is
+    durable."""
+
+    before: int
+
+
 class StoreReopened(Event, frozen=True):
     """A commit failed with unknown outcome; the log was reopened and read to its tail.
 

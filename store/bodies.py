@@ -1,9 +1,12 @@
-"""People's words on disk: encrypted under the key of the person they belong to.
+"""People's words on disk: encrypted under a key of the person they belong to and the week they are
+of, so that they can be given up by person and by age.
 
-A value is the key's id (8 bytes), a random nonce (12), and AES-256-GCM of salt and text. What is
-authenticated beside them is the log, the sequence and the slot, so no body can take another's
-place.
+A value is the id of the person's key (8 bytes), the week (2), a random nonce (12), and AES-256-GCM
+of salt and text. What is authenticated beside them is the log, the sequence and the slot, so no
+body can take another's place.
 """
+
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,18 +20,28 @@ KEY_ID_BYTES = 8
 NONCE_BYTES = 12
 """Length of the nonce, bytes."""
 
+_NONCE_AT = KEY_ID_BYTES + 2
+
+
+class KeyName(NamedTuple):
+    """Which key opens a body: that of a person (its id) for a week (`events.erasure.week_of`)."""
+
+    id: bytes
+    week: int
+
 
 def seal(
-    body: Body, *, cipher: AESGCM, key_id: bytes, nonce: bytes, log_id: str, seq: int, slot: int
+    body: Body, *, cipher: AESGCM, key: KeyName, nonce: bytes, log_id: str, seq: int, slot: int
 ) -> bytes:
     """The bytes to store for `body`. A nonce must never serve one key twice."""
     plain = body.salt + body.text.encode("utf-8", "surrogatepass")
-    return key_id + nonce + cipher.encrypt(nonce, plain, _bound_to(log_id, seq, slot))
+    head = key.id + key.week.to_bytes(2, "big")
+    return head + nonce + cipher.encrypt(nonce, plain, _bound_to(log_id, seq, slot))
 
 
-def key_id_of(sealed: bytes) -> bytes:
+def key_of(sealed: bytes) -> KeyName:
     """Which key opens it."""
-    return sealed[:KEY_ID_BYTES]
+    return KeyName(sealed[:KEY_ID_BYTES], int.from_bytes(sealed[KEY_ID_BYTES:_NONCE_AT], "big"))
 
 
 def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> str:
@@ -46,8 +59,8 @@ def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -
 
 def open_sealed(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> bytes:
     """Salt and text as bytes. Raises `InvalidTag`, and `ValueError` for what is too short."""
-    nonce = sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES]
-    secret = sealed[KEY_ID_BYTES + NONCE_BYTES :]
+    nonce = sealed[_NONCE_AT : _NONCE_AT + NONCE_BYTES]
+    secret = sealed[_NONCE_AT + NONCE_BYTES :]
     return cipher.decrypt(nonce, secret, _bound_to(log_id, seq, slot))
 
 

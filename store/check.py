@@ -151,7 +151,7 @@ def _words(folder: Path) -> Part:
     with opened(folder) as source:
         for key, sealed in source.entries("bodies"):
             seq, slot = unslot(key)
-            cipher = source.keyring.cipher(bodies.key_id_of(sealed))
+            cipher = source.keyring.cipher(bodies.key_of(sealed))
             if cipher is None:
                 without_key += 1
                 continue

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import lmdb
 
+from events.erasure import week_of
 from store.append import Append
 from store.bodies import NONCE_BYTES, seal
 from store.database import Database
@@ -83,16 +84,17 @@ class Committer:
         return outcomes
 
     def _sealed(self, group: Group) -> list[SealedBody]:
-        ciphers = self._keyring.ciphers(body.person for _, _, body in group.bodies)
+        persons = (body.person for _, _, body in group.bodies)
+        ciphers = self._keyring.ciphers(persons, week_of(group.time))
         nonces = self._entropy(NONCE_BYTES * len(group.bodies))
         sealed = []
         for place, (seq, slot, body) in enumerate(group.bodies):
-            key_id, cipher = ciphers[body.person]
+            key, cipher = ciphers[body.person]
             nonce = nonces[place * NONCE_BYTES : (place + 1) * NONCE_BYTES]
             secret = seal(
                 body,
                 cipher=cipher,
-                key_id=key_id,
+                key=key,
                 nonce=nonce,
                 log_id=self._database.log_id,
                 seq=seq,

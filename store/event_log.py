@@ -187,6 +187,11 @@ class EventLog(Protocol):
     def destroy(self, person: str) -> bool:
         """Forget `person`'s key for good, and so all bodies under it. False: there was none."""
 
+    def expire(self, before: int) -> bool:
+        """Forget for good the keys of the weeks before this one (`events.erasure.week_of`), and so
+        all bodies of that age. False: there was none.
+        """
+
     def stats(self) -> LogStats:
         """Figures for an operator."""
 

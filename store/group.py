@@ -62,7 +62,7 @@ class Group:
     def __init__(self, known: Known, position: Position, now: int) -> None:
         self._known = known
         self._before = position
-        self._time = max(now, position.time)
+        self.time = max(now, position.time)
         self._runs: list[Run[msgspec.Raw]] = []
         self.count = 0
         self.streams: dict[str, StreamState] = {}
@@ -90,11 +90,11 @@ class Group:
 
     def seal(self) -> tuple[bytes, Position]:
         """The batch's bytes, and the position after it."""
-        data = batch.encode(Batch(self._before.hash, self.first, self._time, self._runs))
+        data = batch.encode(Batch(self._before.hash, self.first, self.time, self._runs))
         after = Position(
             seq=self._before.seq + self.count,
             hash=batch.chain_hash(data),
-            time=self._time,
+            time=self.time,
             streams=self._before.streams + len(self.created),
         )
         return data, after
@@ -131,7 +131,7 @@ class Group:
             seq=self.first + self.count,
             stream=part.stream,
             version=version,
-            time=self._time,
+            time=self.time,
         )
         for effects in part.effects:
             self._project(state.id, version + effects.place, effects)

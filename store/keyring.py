@@ -1,15 +1,17 @@
-"""A key for every person, in one small file beside the log.
+"""A key for every person and one for every week, in one small file beside the log.
 
-To erase a person is to lose the key. Hence the keys are not in the log, where nothing is ever
-lost, but in a file of JSON lines `{"person": …, "key": …}` that grows by a line a person and is
-rewritten whole when one is destroyed, and the old one's bytes are overwritten. (A disk that moves
-blocks about may keep them for a while all the same, and backups hold the keys of their day.)
+Words are encrypted under a key made of both. To erase a person, or what is old, is to lose that
+key. Hence the keys are not in the log, where nothing is ever lost, but in a file of JSON lines
+`{"person": …, "key": …}` and `{"week": …, "key": …}` that grows by a line a person and a week and
+is rewritten whole when one is destroyed, and the old one's bytes are overwritten. (A disk that
+moves blocks about may keep them for a while all the same, and backups hold the keys of their day.)
 
 A new key is flushed to the disk before anything under it is committed. A last line that was cut
 off by a crash held a key that nothing was written under yet.
 """
 
 import hashlib
+import hmac
 import json
 import os
 import threading
@@ -20,12 +22,12 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from store.bodies import KEY_ID_BYTES
+from store.bodies import KEY_ID_BYTES, KeyName
 from store.creation import sync_folder
 from store.errors import LogDamaged, LogUnusable
 
 KEY_BYTES = 32
-"""Length of a person's key, bytes."""
+"""Length of a key, bytes."""
 
 _CIPHERS_KEPT = 4_096
 _Signature = tuple[int, int, int]
@@ -37,6 +39,10 @@ class _Key(NamedTuple):
 
     def __repr__(self) -> str:
         return f"_Key({self.id.hex()})"
+
+
+Owner = str | int
+"""Whose key: a person's, or a week's."""
 
 
 class Keyring:
@@ -51,15 +57,15 @@ class Keyring:
         self._entropy = entropy
         self._writable = writable
         self._lock = threading.Lock()
-        self._keys: dict[str, _Key] = {}
+        self._keys: dict[Owner, _Key] = {}
         self._by_id: dict[bytes, _Key] = {}
-        self._ciphers: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._ciphers: OrderedDict[KeyName, AESGCM] = OrderedDict()
         self._signature: _Signature | None = None
         self._load()
         self._fd = self._open_for_append() if writable else -1
 
     def __repr__(self) -> str:
-        return f"Keyring({str(self._path)!r}, {len(self._keys)} persons)"
+        return f"Keyring({str(self._path)!r}, {len(self._keys)} keys)"
 
     def key(self, person: str) -> bytes:
         """The 32 bytes of `person`, made on first use and durable before return."""
@@ -68,39 +74,46 @@ class Keyring:
             return self._keys[person].secret
 
     def key_id(self, person: str) -> bytes | None:
-        """What the key of `person` is called in bodies; `None` when there is none."""
+        """What `person`'s key is called in bodies; `None` when there is none."""
         with self._lock:
             self._refresh()
             key = self._keys.get(person)
             return key.id if key else None
 
-    def ciphers(self, persons: Iterable[str]) -> dict[str, tuple[bytes, AESGCM]]:
-        """For each of `persons` the key's id and the cipher under it. New keys: one flush for
-        all.
+    def ciphers(self, persons: Iterable[str], week: int) -> dict[str, tuple[KeyName, AESGCM]]:
+        """For each of `persons` the name of the key for words of this week, and the cipher under
+        it. New keys: one flush for all.
         """
         with self._lock:
             wanted = set(persons)
-            self._ensure(wanted)
-            keys = {person: self._keys[person] for person in wanted}
-            return {person: (key.id, self._cipher(key)) for person, key in keys.items()}
+            self._ensure([*wanted, week] if wanted else [])
+            names = {person: KeyName(self._keys[person].id, week) for person in wanted}
+            return {person: (name, self._cipher(name)) for person, name in names.items()}
 
-    def cipher(self, key_id: bytes) -> AESGCM | None:
-        """The cipher under the key with this id; `None` when it was destroyed."""
+    def cipher(self, name: KeyName) -> AESGCM | None:
+        """The cipher under the key of this name; `None` when one of its halves was destroyed."""
         with self._lock:
             self._refresh()
-            key = self._by_id.get(key_id)
-            return self._cipher(key) if key else None
+            there = name.id in self._by_id and name.week in self._keys
+            return self._cipher(name) if there else None
+
+    def has_week(self, week: int) -> bool:
+        """Whether the key of this week is there."""
+        with self._lock:
+            self._refresh()
+            return week in self._keys
 
     def destroy(self, person: str) -> bool:
         """Lose the key of `person`, durably. False when there is none."""
         with self._lock:
             self._check_writable()
-            if person not in self._keys:
-                return False
-            rest = {name: key for name, key in self._keys.items() if name != person}
-            self._rewrite(rest)
-            self._hold(rest)
-            return True
+            return self._keep(lambda owner: owner != person)
+
+    def expire(self, before: int) -> bool:
+        """Lose the keys of the weeks before this one, durably. False when there is none."""
+        with self._lock:
+            self._check_writable()
+            return self._keep(lambda owner: isinstance(owner, str) or owner >= before)
 
     def close(self) -> None:
         """Forget all keys in memory."""
@@ -110,21 +123,32 @@ class Keyring:
             self._fd = -1
             self._hold({})
 
-    def _ensure(self, persons: Iterable[str]) -> None:
+    def _keep(self, wanted: Callable[[Owner], bool]) -> bool:
+        kept = {owner: key for owner, key in self._keys.items() if wanted(owner)}
+        if len(kept) == len(self._keys):
+            return False
+        self._rewrite(kept)
+        self._hold(kept)
+        return True
+
+    def _ensure(self, owners: Iterable[Owner]) -> None:
         self._refresh()
-        missing = [person for person in persons if person not in self._keys]
+        missing = [owner for owner in owners if owner not in self._keys]
         if not missing:
             return
         self._check_writable()
-        made = {person: _key(self._entropy(KEY_BYTES)) for person in missing}
+        made = {owner: _key(self._entropy(KEY_BYTES)) for owner in missing}
         _write_all(self._fd, _lines(made))
         os.fsync(self._fd)
         self._keys |= made
         self._by_id |= {key.id: key for key in made.values()}
 
-    def _cipher(self, key: _Key) -> AESGCM:
-        cipher = self._ciphers.pop(key.id, None) or AESGCM(key.secret)
-        self._ciphers[key.id] = cipher
+    def _cipher(self, name: KeyName) -> AESGCM:
+        cipher = self._ciphers.pop(name, None)
+        if cipher is None:
+            person, week = self._by_id[name.id].secret, self._keys[name.week].secret
+            cipher = AESGCM(hmac.digest(person, b"ztm-chat words" + week, "sha256"))
+        self._ciphers[name] = cipher
         if len(self._ciphers) > _CIPHERS_KEPT:
             self._ciphers.popitem(last=False)
         return cipher
@@ -150,7 +174,7 @@ class Keyring:
         if self._writable and len(whole) < len(data):
             os.truncate(self._path, len(whole))
 
-    def _hold(self, keys: dict[str, _Key]) -> None:
+    def _hold(self, keys: dict[Owner, _Key]) -> None:
         self._keys = keys
         self._by_id = {key.id: key for key in keys.values()}
         self._ciphers.clear()
@@ -159,7 +183,7 @@ class Keyring:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(self._path, flags)
 
-    def _rewrite(self, keys: dict[str, _Key]) -> None:
+    def _rewrite(self, keys: dict[Owner, _Key]) -> None:
         fresh = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(fresh, flags, 0o600)
@@ -184,8 +208,11 @@ def _key(secret: bytes) -> _Key:
     return _Key(hashlib.sha256(b"ztm-chat key id" + secret).digest()[:KEY_ID_BYTES], secret)
 
 
-def _lines(keys: dict[str, _Key]) -> bytes:
-    rows = ({"person": person, "key": key.secret.hex()} for person, key in keys.items())
+def _lines(keys: dict[Owner, _Key]) -> bytes:
+    rows = (
+        {"person" if isinstance(owner, str) else "week": owner, "key": key.secret.hex()}
+        for owner, key in keys.items()
+    )
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
@@ -193,19 +220,20 @@ def _numbered(data: bytes) -> Iterable[tuple[int, bytes]]:
     return enumerate(data.splitlines(), 1)
 
 
-def _parse(number: int, line: bytes, path: Path) -> tuple[str, _Key]:
+def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, _Key]:
     try:
         row = json.loads(line)
-        person, secret = row["person"], bytes.fromhex(row["key"])
+        owner = str(row["person"]) if "person" in row else int(row["week"])
+        secret = bytes.fromhex(row["key"])
     except (ValueError, KeyError, TypeError):
-        person, secret = None, b""
-    if not isinstance(person, str) or len(secret) != KEY_BYTES:
+        owner, secret = "", b""
+    if len(secret) != KEY_BYTES:
         raise LogDamaged(
             "a line of the file of keys can't be read",
             where=f"{path}, line {number}",
             cure="restore the file from a backup",
         )
-    return person, _key(secret)
+    return owner, _key(secret)
 
 
 def _write_all(fd: int, data: bytes) -> None:

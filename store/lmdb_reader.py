@@ -125,7 +125,7 @@ class LmdbReader:
     def body(self, seq: int, slot: int = 0) -> str | None:
         """See `EventLog`."""
         sealed = self._database.query(queries.body, seq, slot)
-        cipher = self._keyring.cipher(bodies.key_id_of(sealed)) if sealed else None
+        cipher = self._keyring.cipher(bodies.key_of(sealed)) if sealed else None
         if not sealed or not cipher:
             return None
         return bodies.unseal(sealed, cipher=cipher, log_id=self.log_id, seq=seq, slot=slot)
@@ -144,6 +144,11 @@ class LmdbReader:
         """See `EventLog`."""
         self._database.check_usable()
         return self._keyring.destroy(person)
+
+    def expire(self, before: int) -> bool:
+        """See `EventLog`."""
+        self._database.check_usable()
+        return self._keyring.expire(before)
 
     def stats(self) -> LogStats:
         """See `EventLog`."""

@@ -11,6 +11,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from events.erasure import week_of
 from events.event import Draft, Recorded
 from store.append import Append, prepare
 from store.batch import genesis
@@ -48,7 +49,7 @@ class MemoryLog:
         self._by_id: dict[int, list[Recorded]] = {}
         self._seen: dict[bytes, Place] = {}
         self._open: set[Key] = set()
-        self._bodies: dict[tuple[int, int], tuple[str, str]] = {}
+        self._bodies: dict[tuple[int, int], tuple[str, int, str]] = {}
         self._keys: dict[str, bytes] = {}
         self._commits = 0
         self._closed = False
@@ -141,8 +142,8 @@ class MemoryLog:
 
     def body(self, seq: int, slot: int = 0) -> str | None:
         """See `EventLog`."""
-        _, text = self._bodies.get((seq, slot), ("", None))
-        return text
+        body = self._bodies.get((seq, slot))
+        return body[-1] if body else None
 
     def key(self, person: str) -> bytes:
         """See `EventLog`."""
@@ -161,6 +162,13 @@ class MemoryLog:
         with self._changed:
             self._bodies = {at: b for at, b in self._bodies.items() if b[0] != person}
             return self._keys.pop(person, None) is not None
+
+    def expire(self, before: int) -> bool:
+        """See `EventLog`."""
+        with self._changed:
+            count = len(self._bodies)
+            self._bodies = {at: b for at, b in self._bodies.items() if b[1] >= before}
+            return len(self._bodies) < count
 
     def stats(self) -> LogStats:
         """See `EventLog`."""
@@ -207,7 +215,7 @@ class MemoryLog:
         self._open |= group.opened
         for seq, slot, body in group.bodies:
             self.key(body.person)
-            self._bodies[seq, slot] = body.person, body.text
+            self._bodies[seq, slot] = body.person, week_of(group.time), body.text
         self._commits += 1
         self._position = position
 

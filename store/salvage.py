@@ -202,7 +202,7 @@ class _Copying:
     def _opens(self, body: SealedBody) -> bool:
         """Whether it is what was written; of one whose key was destroyed nobody can tell."""
         seq, place, sealed = body
-        cipher = self._source.keyring.cipher(bodies.key_id_of(sealed))
+        cipher = self._source.keyring.cipher(bodies.key_of(sealed))
         if cipher is None:
             return True
         try:

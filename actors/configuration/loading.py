@@ -127,7 +127,8 @@ def _store(
         hint = "it is at most maxMapSize"
         findings.error((*SECTION, "store", "mapSize"), f"{options.max_map_size} bytes", hint=hint)
     path = locate(options.path) if options.path else state / "log"
-    return StoreSettings(path, options.map_size, options.max_map_size)
+    retention_s = options.retention or 0
+    return StoreSettings(path, options.map_size, options.max_map_size, retention_s)
 
 
 def _gateway(

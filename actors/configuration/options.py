@@ -42,6 +42,12 @@ Horizon = Annotated[
 Window = Annotated[
     int, _parsed("a duration from 10s to 1d, such as 10m", values.seconds(10, 86_400))
 ]
+Retention = Annotated[
+    int,
+    _parsed(
+        "a duration from 14d to 3650d, such as 90d", values.seconds(14 * 86_400, 3_650 * 86_400)
+    ),
+]
 MapSize = Annotated[
     int, _parsed("a size from 1MiB to 16TiB, such as 64GiB", values.size(1 << 20, 1 << 44))
 ]
@@ -120,11 +126,13 @@ class AccountOptions(Options, frozen=True, kw_only=True):
 
 
 class StoreOptions(Options, frozen=True, kw_only=True):
-    """`store`: where the log lies, and how much address space it reserves (not disk space)."""
+    """`store`: where the log lies, how much address space it reserves (not disk space), and for how
+    long words are kept (not given: for good)."""
 
     path: FilePath | None = None
     map_size: MapSize = 64 << 30
     max_map_size: MapSize = 1 << 40
+    retention: Retention | None = None
 
 
 class GatewayOptions(Options, frozen=True, kw_only=True):

@@ -50,11 +50,13 @@ class AccountConfig(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True):
-    """Where the log lies, and the address space it reserves at first and at most, in bytes."""
+    """Where the log lies, the address space it reserves at first and at most, in bytes, and for how
+    long (s) words are kept at most; 0: for good."""
 
     path: Path
     map_size: int
     max_map_size: int
+    retention_s: int = 0
 
 
 class GatewaySettings(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Bodies held against the events they belong to: none missing, none too many, none altered.
 
 An event carries the salted digest of its words. A body whose key was destroyed can't be read, and
-so not be proved; it counts as erased if the key is one that a recorded erasure destroyed.
+so not be proved; it counts as erased if a recorded erasure destroyed the key.
 """
 
 import hashlib
@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from events.account_events import PairingRequested, PersonErased
 from events.conversation_events import AgentReplied, MessageQueued, MessageSeen
 from events.event import SALT_BYTES, Event
-from events.streams import parse_stream
+from events.gateway import WordsExpired
+from events.streams import GATEWAY, parse_stream
 from store import bodies
 from store.audit.source import Source
+from store.bodies import KeyName
 from store.event_log import EventLog
 from store.layout import slot, unslot
 
@@ -43,8 +45,9 @@ class Words:
         self._log_id = source.log_id
         self._entries: Iterator[tuple[bytes, bytes]] = source.entries("bodies", slot(first, 0))
         self._next: tuple[bytes, bytes] | None = next(self._entries, None)
-        self._ciphers: dict[bytes, AESGCM] = {}
+        self._ciphers: dict[KeyName, AESGCM] = {}
         self._erased: frozenset[bytes] = frozenset()
+        self._expired = 0
         self.proved = 0
         self.erased = 0
 
@@ -74,15 +77,18 @@ class Words:
         return plain[SALT_BYTES:].decode("utf-8", "surrogatepass")
 
     def _unsealed(self, sealed: bytes, seq: int) -> bytes | None:
-        key_id = bodies.key_id_of(sealed)
-        cipher = self._ciphers.get(key_id)
-        if cipher is None and (cipher := self._source.keyring.cipher(key_id)):
+        key = bodies.key_of(sealed)
+        cipher = self._ciphers.get(key)
+        if cipher is None and (cipher := self._source.keyring.cipher(key)):
             if len(self._ciphers) >= _CIPHERS_KEPT:
                 self._ciphers.clear()
-            self._ciphers[key_id] = cipher  # to look at the file of keys each time is slow
+            self._ciphers[key] = cipher  # to look at the file of keys each time is slow
         if cipher is None:
-            if not self._was_erased(key_id):
-                msg = f"the key {key_id.hex()} of its words is gone, and no erasure destroyed it"
+            if not (self._has_expired(key.week) or self._was_erased(key.id)):
+                msg = (
+                    f"the key {key.id.hex()}, or that of the week {key.week}, of its words is gone,"
+                    " and no erasure destroyed it"
+                )
                 raise Broken(msg)
             return None
         try:
@@ -91,10 +97,23 @@ class Words:
             msg = "its words were altered, or are another event's"
             raise Broken(msg) from error
 
+    def _has_expired(self, week: int) -> bool:
+        if self._source.keyring.has_week(week):
+            return False
+        if week >= self._expired:  # perhaps since: a daemon may run
+            self._expired = expired(self._source.log)
+        return week < self._expired
+
     def _was_erased(self, key_id: bytes) -> bool:
         if key_id not in self._erased:  # perhaps since: a daemon may run
             self._erased = frozenset(one.key_id for one in erasures(self._source.log))
         return key_id in self._erased
+
+
+def expired(log: EventLog) -> int:
+    """The words of all weeks before this one were given up, as the gateway's stream has it."""
+    events = (recorded.event for recorded in log.read_stream(GATEWAY))
+    return max((one.before for one in events if isinstance(one, WordsExpired)), default=0)
 
 
 def erasures(log: EventLog) -> Iterator[PersonErased]:

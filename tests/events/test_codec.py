@@ -23,6 +23,7 @@ NAMES_ON_DISK = [
     "GatewayStarted",
     "GatewayStopped",
     "StoreReopened",
+    "WordsExpired",
     "PolicyApplied",
     "AccountOnline",
     "AccountOffline",

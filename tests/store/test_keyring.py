@@ -65,10 +65,10 @@ def test_a_damaged_line_is_named(path: Path, line: str) -> None:
 def test_a_destroyed_key_is_in_no_file(path: Path) -> None:
     ring = opened(path)
     keys = {name: ring.key(name) for name in ("alice", "bob", "carol")}
-    (key_id, _) = ring.ciphers(["bob"])["bob"]
-    assert ring.cipher(key_id) is not None
+    (name, _) = ring.ciphers(["bob"], 2_900)["bob"]
+    assert ring.cipher(name) is not None
     assert ring.destroy("bob") is True
-    assert ring.cipher(key_id) is None
+    assert ring.cipher(name) is None
     for left in path.parent.iterdir():
         assert keys["bob"].hex() not in left.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -81,13 +81,30 @@ def test_a_destroyed_key_is_in_no_file(path: Path) -> None:
     assert ring.key("bob") != keys["bob"]
 
 
+def test_the_keys_of_weeks_that_are_past_are_in_no_file(path: Path) -> None:
+    ring = opened(path)
+    old, new = (ring.ciphers(["bob"], week)["bob"] for week in (2_899, 2_900))
+    secrets = [json.loads(line)["key"] for line in path.read_text().splitlines()]
+    assert old[0].id == new[0].id
+    assert old[1].encrypt(bytes(12), b"", b"") != new[1].encrypt(bytes(12), b"", b"")
+    assert ring.expire(2_900) is True
+    assert ring.expire(2_900) is False
+    assert (ring.cipher(old[0]), ring.cipher(new[0]) is None) == (None, False)
+    assert [secret for secret in secrets if secret in path.read_text()] == secrets[:1] + secrets[2:]
+    ring.close()
+    ring = opened(path)
+    assert (ring.has_week(2_899), ring.has_week(2_900)) == (False, True)
+    assert ring.ciphers(["bob"], 2_900)["bob"][0] == new[0]
+
+
 def test_many_new_keys_cost_one_flush(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring = opened(path)
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
-    assert len(ring.ciphers(f"person {number}" for number in range(100))) == 100
+    people = (f"person {number}" for number in range(100))
+    assert len(ring.ciphers(people, 2_900)) == 100
     assert len(flushed) == 1
-    ring.ciphers(["person 1"])
+    ring.ciphers(["person 1"], 2_900)
     assert len(flushed) == 1
 
 
@@ -111,6 +128,6 @@ def test_a_closed_ring_holds_no_keys(path: Path) -> None:
     alice = ring.key("alice")
     ring.close()
     assert alice.hex() not in repr(vars(ring))
-    assert "0 persons" in repr(ring)
+    assert "0 keys" in repr(ring)
     with pytest.raises(LogUnusable):
         ring.key("alice")

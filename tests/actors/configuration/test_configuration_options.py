@@ -209,5 +209,5 @@ def test_every_option_of_the_vocabulary_is_tested_here() -> None:
 
     assert tested == set(option_names(AccountOptions))
     assert set(option_names(ChannelOptions)) - tested == {"accounts", "store", "gateway"}
-    assert option_names(StoreOptions) == ["path", "mapSize", "maxMapSize"]
+    assert option_names(StoreOptions) == ["path", "mapSize", "maxMapSize", "retention"]
     assert option_names(GatewayOptions) == ["socket", "maxTurns"]

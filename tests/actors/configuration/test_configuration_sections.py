@@ -36,6 +36,8 @@ def test_an_account_that_is_no_mapping_is_refused(
     ("section", "read", "value"),
     [
         ("store: {mapSize: 1GiB, maxMapSize: 2GiB}", lambda c: c.store.map_size, 1 << 30),
+        ("store: {retention: 90d}", lambda c: c.store.retention_s, 90 * 86_400),
+        ("store: {mapSize: 1GiB}", lambda c: c.store.retention_s, 0),
         ("store: {mapSize: 16777216}", lambda c: c.store.map_size, 1 << 24),
         ("store: {path: log}", lambda c: c.store.path.name, "log"),
         ("gateway: {maxTurns: 1}", lambda c: c.gateway.max_turns, 1),
@@ -65,6 +67,8 @@ def test_the_daemons_own_sections_are_read(
 @pytest.mark.parametrize(
     ("section", "option"),
     [
+        ("store: {retention: 13d}", "store.retention"),
+        ("store: {retention: 0}", "store.retention"),
         ("store: {mapSize: 1}", "store.mapSize"),
         ("store: {mapSize: 64GB}", "store.mapSize"),
         ("store: {mapSize: 2TiB}", "store.mapSize"),

@@ -1,6 +1,7 @@
 """The log read without any code of the project: what docs/log-format.md says, in sixty lines."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,14 +54,19 @@ def read_log(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_keys(path: Path) -> dict[bytes, bytes]:
-    """The keys by their ids."""
-    rows = (bytes.fromhex(json.loads(line)["key"]) for line in path.read_text().splitlines())
-    return {hashlib.sha256(b"ztm-chat key id" + key).digest()[:8]: key for key in rows}
+    """Those of persons by their ids, those of weeks by the two bytes of their numbers."""
+    keys = {}
+    for row in map(json.loads, path.read_text().splitlines()):
+        key = bytes.fromhex(row["key"])
+        name = hashlib.sha256(b"ztm-chat key id" + key).digest()[:8]
+        keys[row["week"].to_bytes(2, "big") if "week" in row else name] = key
+    return keys
 
 
 def words(sealed: bytes | None, keys: dict[bytes, bytes], place: str) -> str | None:
     """The words of an event; `None` when there are none, or their key is gone."""
-    if sealed is None or (key := keys.get(sealed[:8])) is None:
+    if sealed is None or sealed[:8] not in keys or sealed[8:10] not in keys:
         return None
-    plain = AESGCM(key).decrypt(sealed[8:20], sealed[20:], place.encode())
+    key = hmac.digest(keys[sealed[:8]], b"ztm-chat words" + keys[sealed[8:10]], "sha256")
+    plain = AESGCM(key).decrypt(sealed[10:22], sealed[22:], place.encode())
     return plain[16:].decode("utf-8", "surrogatepass")
