@@ -144,8 +144,8 @@ class AgentFailed(Event, frozen=True):
 class MessageQueued(Event, frozen=True):
     """One message for the wire, part `part` of `parts` (from 1); its text is body 0.
 
-    It is sent with the id `<log id>-<version of this event>`, by which our own files in the mesh
-    tell whether it has arrived. `answers`: the turn that it replies to, the message that it gives a
+    It is sent with an id (`events.outbox.wire_id`) by which our own files in the mesh tell whether
+    it has arrived. `answers`: the turn that it replies to, the message that it gives a
     code for, or 0. `changed`: how many characters were replaced because they would destroy the
     message on its way.
     """

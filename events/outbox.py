@@ -3,9 +3,18 @@
 from typing import Literal
 
 from events import notices
-from events.conversation_events import PairingWithheld, ReplyFailed, ReplySent
+from events.conversation_events import MessageQueued, PairingWithheld, ReplyFailed, ReplySent
 from events.event import Draft
 from events.unfolding import Moment, Unfolding
+
+
+def wire_id(log_id: str, version: int, queued: MessageQueued) -> str:
+    """The id under which a queued message (its version) goes into the mesh, and is found there.
+
+    The words' salted digest tells it from one that the same log gave out before it was restored
+    from a backup, and that stands in the mesh with the same version.
+    """
+    return f"{log_id}-{version}-{queued.body[:4].hex()}"
 
 
 def decide_code(moment: Moment, message: int, request_seq: int, code: str) -> list[Draft]:

@@ -12,9 +12,12 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store.errors import LogLocked, LogUnusable
+from store.errors import LogDamaged, LogLocked, LogUnusable
 
 LOCK_FILE = "lock"
+
+DAMAGED_FILE = "damaged"
+"""Is there once damage was found in the log; says which."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +34,29 @@ def prepare_folder(folder: Path) -> None:
         raise _unusable(folder, error) from error
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         _log.warning("others may write to the log's folder %s: chmod 0700 it", folder)
+
+
+def mark_damaged(folder: Path, error: LogDamaged) -> None:
+    """Leave word of the damage for whoever opens the log to write to it next."""
+    path = folder / DAMAGED_FILE
+    try:
+        path.touch(mode=0o600)
+        path.write_text(f"{error}\n")
+    except OSError as trouble:
+        _log.error("%s could not be written, so a restart will write to the log: %s", path, trouble)
+
+
+def refuse_if_marked(folder: Path) -> None:
+    """Raises `LogDamaged` when damage was found in the log before."""
+    path = folder / DAMAGED_FILE
+    if path.exists():
+        raise LogDamaged(
+            "the log was found damaged, and nothing is written to it any more",
+            where=str(folder),
+            found=path.read_text(errors="replace")[:500].strip(),
+            cure="`ztm-chat store check` says what is intact; salvage it, or restore a backup, into"
+            f" a new folder; if it is whole after all, remove the file {path}",
+        )
 
 
 class FolderLock:

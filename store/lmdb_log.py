@@ -22,7 +22,7 @@ from store.creation import KEYS_FILE, create_if_absent
 from store.database import Database
 from store.errors import LogDamaged, LogUnusable
 from store.event_log import Head, LogStats, Outcome, events_of
-from store.folder import FolderLock, prepare_folder
+from store.folder import FolderLock, mark_damaged, prepare_folder, refuse_if_marked
 from store.group import Position
 from store.keyring import Keyring
 from store.layout import DATA_FILE, MAP_SIZE, MAX_MAP_SIZE
@@ -84,6 +84,7 @@ class LmdbLog(LmdbReader):
         with ExitStack() as undo:
             lock = FolderLock(folder, now=clock_ns())
             undo.callback(lock.release)
+            refuse_if_marked(folder)
             create_if_absent(folder, log_id=entropy(4).hex(), now=clock_ns())
             database, position = _open_database(folder, undo, readonly=False, map_size=map_size)
             database.clear_stale_readers()
@@ -156,11 +157,13 @@ class LmdbLog(LmdbReader):
         self._writer.try_again()
 
     def fail(self, error: LogDamaged) -> None:
-        """Write nothing any more: the log turned out to be damaged, and `stats` says so.
+        """Write nothing any more, nor after a restart: the log turned out to be damaged, and
+        `stats` says so.
 
         `on_failure` doesn't hear of it, for to open the log again would not mend it.
         """
         self._writer.fail(str(error))
+        mark_damaged(self._database.folder, error)
 
     def stats(self) -> LogStats:
         """See `EventLog`."""

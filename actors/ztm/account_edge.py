@@ -27,6 +27,8 @@ from actors.ztm.timing import Timing
 from actors.ztm.tls import tls_context
 from events.account import Account
 from events.arrivals import Arrival
+from events.conversation_events import MessageQueued
+from events.outbox import wire_id
 from events.streams import Conversation, Group, account_stream, conversation_stream, parse_stream
 from store.event_log import EventLog
 
@@ -91,14 +93,17 @@ class AccountEdge:
     async def send(self, task: SendTask) -> Sent | Unsendable:
         """Bring a queued message into our files; what became of it, as a message."""
         address = parse_stream(task.stream)
-        text = self._log.body(task.seq)
+        text, recorded = self._log.body(task.seq), self._log.event(task.seq)
+        queued = recorded.event if recorded else None
         if text is None or address is None or isinstance(address, str):
             return Unsendable(task.queued, "erased")
+        if not isinstance(queued, MessageQueued):
+            return Unsendable(task.queued, "unknown")
         try:
             found = await self._sender.send(
                 address,
                 text,
-                f"{self._log.log_id}-{task.queued}",
+                wire_id(self._log.log_id, task.queued, queued),
                 queued_ms=task.queued_ms,
                 doubtful=task.doubtful,
             )

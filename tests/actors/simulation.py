@@ -33,8 +33,10 @@ from actors.messages import (
 from actors.system import AskTask, SendTask, System
 from events.account import Account, fold
 from events.arrivals import Arrival
+from events.conversation_events import MessageQueued
 from events.event import Recorded
 from events.identity import canonical, identity
+from events.outbox import wire_id
 from events.policy import AccountPolicy
 from events.standing import GroupFacts
 from events.streams import GATEWAY, Conversation, Group, Peer, account_stream, conversation_stream
@@ -279,7 +281,10 @@ class World:
         if key in self._under_way:
             return
         self._under_way.add(key)
-        wire = (task.stream, f"{self.log.log_id}-{task.queued}")
+        queued = self.log.event(task.seq)
+        assert queued is not None
+        assert isinstance(queued.event, MessageQueued)
+        wire = (task.stream, wire_id(self.log.log_id, task.queued, queued.event))
 
         def look(posts: int, *, doubtful: bool) -> None:
             if doubtful and wire in self.files:

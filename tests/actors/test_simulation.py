@@ -14,6 +14,7 @@ from events.conversation_events import (
     PolicyDecided,
     ReplySent,
 )
+from events.outbox import wire_id
 from events.policy import AccountPolicy
 from events.streams import Conversation, Group, Peer, conversation_stream
 from tests.actors.simulation import ACCOUNT, World, peers
@@ -88,11 +89,16 @@ def check_conversation(world: World, stream: str, note: str) -> None:
     assert sorted(dispatched) == sorted(allowed), note
     replied = [e.event.turn for e in events if isinstance(e.event, AgentReplied)]
     assert replied == turns, f"{note}: turns overlap or lack an answer"
-    queued = [e.version for e in events if isinstance(e.event, MessageQueued)]
+    ids = {
+        e.version: wire_id(world.log.log_id, e.version, e.event)
+        for e in events
+        if isinstance(e.event, MessageQueued)
+    }
+    queued = list(ids)
     sent = [e.event.queued for e in events if isinstance(e.event, ReplySent)]
     assert sent == queued, f"{note}: sent out of order, or not all"
     in_files = [wire for of, wire in world.files if of == stream]
-    assert in_files == [f"{world.log.log_id}-{version}" for version in queued], note
+    assert in_files == list(ids.values()), note
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -1,5 +1,6 @@
 """Codes, notices and the operator's words queued; messages sent, or found unsendable."""
 
+from hashlib import sha256
 from typing import get_args
 
 import pytest
@@ -13,12 +14,22 @@ from events.conversation_events import (
     WatermarkAdvanced,
 )
 from events.effects import RequestCode, Send
-from events.outbox import decide_code, decide_sent
+from events.outbox import decide_code, decide_sent, wire_id
 from events.pairing import Withheld
 from tests.events.builders import NOW_MS, PEER, STRANGERS_PAIR, kinds
 from tests.events.conversation_story import ConversationStory
 
 CODE = "ABCD2345"
+
+
+def test_an_id_of_the_mesh_is_not_given_out_again_by_a_restored_log() -> None:
+    """It counts its versions from where the backup was made."""
+    ids = {
+        wire_id("c0ffee00", 7, MessageQueued("reply", sha256(salt).digest(), 5))
+        for salt in (b"before the backup", b"after it")
+    }
+    assert len(ids) == 2
+    assert all(one.startswith("c0ffee00-7-") for one in ids)
 
 
 def stranger(*texts: str) -> ConversationStory:

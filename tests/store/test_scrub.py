@@ -8,6 +8,7 @@ import lmdb
 import pytest
 
 from store.errors import LogDamaged, LogFailed
+from store.folder import DAMAGED_FILE
 from store.layout import word
 from store.lmdb_log import LmdbLog
 from store.scrub import Scrub
@@ -106,6 +107,24 @@ def test_damage_is_told_with_its_place_and_nothing_is_written_any_more(folder: P
     assert failures == []  # to open it again would not mend it
     assert [error.where for error in told] == ["the batch of event 31"]
     scrub.stop()
+    log.close()
+    with pytest.raises(LogDamaged, match="batch of event 31") as caught:
+        LmdbLog.open(folder)
+    assert str(folder / DAMAGED_FILE) in str(caught.value)
+    LmdbLog.open_reader(folder).close()
+
+
+def test_a_log_that_was_found_damaged_is_written_again_when_its_mark_is_removed(
+    folder: Path,
+) -> None:
+    log = LmdbLog.open(folder)
+    log.fail(LogDamaged("a page was not what was written"))
+    log.close()
+    with pytest.raises(LogDamaged, match="a page was not what was written"):
+        LmdbLog.open(folder)
+    (folder / DAMAGED_FILE).unlink()
+    log = LmdbLog.open(folder)
+    assert add(log, ALICE, tick())
     log.close()
 
 
