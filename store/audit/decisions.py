@@ -1,222 +1,202 @@
-"""Decisions in the order made, each with the message that it is about.
+"""Decisions in the order made.
 
-To look for them takes a scan of the events, about a million a second, but the streams' index
-narrows it to the conversations meant, and a time to the events since then.
+A scan of the events, about a million a second, finds any. What is wanted may make it shorter: a
+conversation is read by itself, a time is found by bisection, the newest are looked for from the end
+on. What is rare, and not among the last events, is asked of an index, if there is one.
 """
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from typing import NamedTuple
+from itertools import takewhile
+from typing import NamedTuple, Protocol
 
-import msgspec
-
-from events.conversation_events import MessageIgnored, MessageSeen, PolicyDecided
+from events.conversation_events import MessageIgnored, PolicyDecided
 from events.event import Recorded
-from events.policy import Action, ToolGrant
-from events.streams import Group, Peer, parse_stream
+from store.audit.rows import INTAKE, Decision, Judged, Rows
 from store.audit.selection import Selection
 from store.event_log import EventLog
+
+__all__ = ["INTAKE", "Decision", "Decisions", "Found", "Index", "Judged"]
 
 WINDOW = 20_000
 """How many events are looked through at a time when the newest decisions are wanted first."""
 
-INTAKE = "intake"
-"""The rule of a message that was ignored before any policy was asked."""
+NEAR = 50_000
+"""How many events are scanned before an index is asked, which takes about as long."""
+
+PLACE_COST = 200
+"""To look at one decision by its place takes as long as to scan so many events."""
+
+PLACES = 10_000
+"""How many places an index is asked for at a time."""
 
 _MS = 1_000_000
-_WAITING_KEPT = 10_000
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What was decided of a message. `seq` is the deciding event, `message` that of the message;
-    times in ms. `mentioned`, `policy` and `tools` are for decisions of the policy only."""
+class Found(NamedTuple):
+    """What an index says: sequences of decisions, newest first, as many as were asked for; and how
+    many there are `at_most` in all history."""
 
-    seq: int
-    time_ms: int
-    address: Peer | Group
-    sender: str
-    sent_ms: int
-    message: int
-    identity: bytes
-    action: Action
-    reason: str
-    rule: str
-    mentioned: bool = False
-    policy: bytes = b""
-    tools: ToolGrant | None = None
+    places: list[int]
+    at_most: int
 
 
-class Judged(NamedTuple):
-    """A decision of the policy as it was recorded."""
+class Index(Protocol):
+    """Knows where decisions are, by the sender, action, reason and account that are wanted."""
 
-    at: Recorded
-    address: Peer | Group
-    seen: Recorded
-    message: MessageSeen
-    decided: PolicyDecided
+    def find(self, wanted: Selection, *, first: int, last: int, limit: int) -> Found | None:
+        """The newest `limit` places from the event `first` to the event `last`; `None` if it can't
+        tell. None that fits is left out; of each, the decision itself has to be looked at."""
+
+    def distrust(self) -> None:
+        """It named a place where nothing was decided."""
 
 
 class Decisions:
-    """Decisions of `log` that fit `selection`."""
+    """Decisions of `log` that fit `selection`; an `index` makes rare ones quicker to find."""
 
-    def __init__(self, log: EventLog, selection: Selection | None = None) -> None:
+    def __init__(
+        self, log: EventLog, selection: Selection | None = None, index: Index | None = None
+    ) -> None:
         self._log = log
         self._selection = selection or Selection()
-        self._waiting: dict[tuple[str, int], Recorded] = {}
-        self._addresses: dict[str, Peer | Group | None] = {}
+        self._rows = Rows(log, self._selection)
+        self._index = index
 
     def all(self) -> Iterator[Decision]:
         """All of them, oldest first."""
-        return self._rows(self._events())
+        first, last = self._span()
+        if not self._selection.by_conversation and last - first >= NEAR:
+            try:
+                for place in reversed(list(self._places(first, last))):
+                    yield from self._rows.of([self._at(place)])
+                    first = place + 1
+                first = last + 1
+            except _ToBeScanned:
+                self._index = None
+        yield from self._rows.of(self._events(first))
 
     def newest(self, count: int, before: int = 0) -> list[Decision]:
         """The last `count` of them before the event `before` (0: the end), oldest first."""
-        end = before - 1 if before else self._log.head().seq
+        first, last = self._span(before)
         if self._selection.by_conversation:
-            rows = (row for row in self._rows(self._events()) if row.seq <= end)
-            return list(deque(rows, maxlen=count))
+            each = (self._newest_in(name, count, first, last) for name in self._streams())
+            return list(merge(*each, key=lambda row: row.seq))[-count:]
         found: list[Decision] = []
-        window, first = WINDOW, self._first_seq()
+        window, end = WINDOW, last
         while end >= first and len(found) < count:
+            if last - end >= NEAR and self._index is not None:
+                try:
+                    return [*self._newest_by_index(count - len(found), first, end), *found]
+                except _ToBeScanned:
+                    self._index = None
             start = max(first, end - window + 1)
-            found = [*self._rows(self._between(start, end)), *found]
+            found = [*self._rows.of(self._between(start, end)), *found]
             end, window = start - 1, window * 2
         return found[-count:]
 
     def follow(self, after: int, stop: threading.Event) -> Iterator[Decision]:
         """Those past the event `after`, and then what comes, until `stop` is set."""
-        return self._rows(self._log.follow(after, stop))
+        return self._rows.of(self._log.follow(after, stop))
 
     def each(self) -> Iterator[Judged | Decision]:
         """All of them as `all` gives them, but the policy's decisions whole."""
-        for one in self._events():
-            if isinstance(one.event, MessageIgnored):
-                ignored = self._ignored(one, one.event)
-                if ignored and self._fits(ignored):
-                    yield ignored
-            elif (judged := self._judged(one)) and self._fits(_of_policy(judged)):
-                yield judged
+        return self._rows.whole(self._events(self._span()[0]))
+
+    def text(self, decision: Decision) -> str | None:
+        """The words of the message; `None` when they were erased, or never kept."""
+        return self._rows.text(decision)
 
     # Which events
 
-    def _events(self) -> Iterator[Recorded]:
+    def _events(self, first: int) -> Iterator[Recorded]:
         if self._selection.by_conversation:
-            streams = [name for name in self._log.streams("account/") if self._address(name)]
-            read = (self._log.read_stream(name) for name in streams)
-            return merge(*read, key=lambda one: one.seq)
-        return self._until_the_end(self._log.read(self._first_seq() - 1))
+            return merge(*map(self._log.read_stream, self._streams()), key=lambda one: one.seq)
+        return self._until_the_end(self._log.read(first - 1))
+
+    def _streams(self) -> list[str]:
+        return [name for name in self._log.streams("account/") if self._rows.address(name)]
 
     def _between(self, start: int, end: int) -> Iterator[Recorded]:
-        for one in self._log.read(start - 1):
-            if one.seq > end:
-                return
-            yield one
+        return takewhile(lambda one: one.seq <= end, self._log.read(start - 1))
 
     def _until_the_end(self, events: Iterable[Recorded]) -> Iterator[Recorded]:
         until = self._selection.until_ms
-        for one in events:
-            if until and one.time // _MS > until:
-                return
-            yield one
+        return takewhile(lambda one: not until or one.time // _MS <= until, events)
 
-    def _first_seq(self) -> int:
-        """The first event not before the time wanted, by bisection: times only grow."""
-        since = self._selection.since_ms
-        low, high = 1, self._log.head().seq + 1 if since else 1
+    def _newest_in(self, stream: str, count: int, first: int, last: int) -> list[Decision]:
+        """The last `count` of one conversation, from the event `first` to the event `last`."""
+        found: list[Decision] = []
+        window, end, seq = WINDOW, self._log.version(stream), last
+        while end and seq >= first and len(found) < count:
+            start = max(0, end - window)
+            seq = next((one.seq for one in self._log.read_stream(stream, start)), 0)
+            events = takewhile(lambda one: one.seq <= last, self._log.read_stream(stream, start))
+            found = [*self._rows.of(_up_to(end, events)), *found]
+            end, window = start, window * 2
+        return found[-count:]
+
+    def _span(self, before: int = 0) -> tuple[int, int]:
+        """The first and the last event that matter, by bisection: times only grow."""
+        since, until = self._selection.since_ms, self._selection.until_ms
+        last = before - 1 if before else self._log.head().seq
+        first = self._not_before(since, last) if since else 1
+        return first, self._not_before(until + 1, last) - 1 if until else last
+
+    def _not_before(self, time_ms: int, last: int) -> int:
+        low, high = 1, last + 1
         while low < high:
             middle = (low + high) // 2
             at = self._log.event(middle)
-            if at is not None and at.time // _MS < since:
+            if at is not None and at.time // _MS < time_ms:
                 low = middle + 1
             else:
                 high = middle
         return low
 
-    # From events to decisions
+    # By the index
 
-    def _rows(self, events: Iterable[Recorded]) -> Iterator[Decision]:
-        for one in events:
-            row = self._row(one)
-            if row is not None and self._fits(row):
-                yield row
+    def _newest_by_index(self, count: int, first: int, last: int) -> list[Decision]:
+        enough = None if self._selection.text else count
+        found: list[Decision] = []
+        for place in self._places(first, last, enough):
+            found += self._rows.of([self._at(place)])
+            if len(found) == count:
+                break
+        return found[::-1]
 
-    def _row(self, one: Recorded) -> Decision | None:
-        if isinstance(one.event, MessageIgnored):
-            return self._ignored(one, one.event)
-        judged = self._judged(one)
-        return _of_policy(judged) if judged else None
+    def _places(self, first: int, last: int, enough: int | None = None) -> Iterator[int]:
+        """Where what is wanted may be, newest first. Raises `_ToBeScanned`, also when that is
+        quicker than to look at `enough` places (`None`: all)."""
+        found = self._ask(first, last)
+        count = found.at_most if enough is None else min(found.at_most, enough)
+        if count * PLACE_COST > last - first:
+            raise _ToBeScanned
+        yield from found.places
+        while len(found.places) == PLACES:
+            found = self._ask(first, found.places[-1] - 1)
+            yield from found.places
 
-    def _fits(self, row: Decision) -> bool:
-        wanted = self._selection
-        return wanted.fits(row.sender, row.action, row.reason) and (
-            not wanted.text or wanted.in_text(self.text(row))
-        )
+    def _ask(self, first: int, last: int) -> Found:
+        index = self._index
+        found = index.find(self._selection, first=first, last=last, limit=PLACES) if index else None
+        if found is None:
+            raise _ToBeScanned
+        return found
 
-    def text(self, decision: Decision) -> str | None:
-        """The words of the message; `None` when they were erased, or never kept."""
-        return self._log.body(decision.message) if decision.rule != INTAKE else None
-
-    def _judged(self, one: Recorded) -> Judged | None:
-        event = one.event
-        if isinstance(event, MessageSeen):
-            if len(self._waiting) >= _WAITING_KEPT:
-                self._waiting.clear()
-            self._waiting[one.stream, one.version] = one
-            return None
-        if not isinstance(event, PolicyDecided) or not self._selection.is_time(one.time // _MS):
-            return None
-        address = self._address(one.stream)
-        seen = self._waiting.pop((one.stream, event.message), None)
-        if address is None:
-            return None
-        seen = seen or next(self._log.read_stream(one.stream, event.message - 1), None)
-        if seen is None or not isinstance(seen.event, MessageSeen):
-            return None
-        return Judged(one, address, seen, seen.event, event)
-
-    def _ignored(self, one: Recorded, event: MessageIgnored) -> Decision | None:
-        address = self._address(one.stream)
-        time_ms = one.time // _MS
-        if address is None or not self._selection.is_time(time_ms):
-            return None
-        return Decision(
-            seq=one.seq,
-            time_ms=time_ms,
-            address=address,
-            sender=event.sender,
-            sent_ms=event.sent_ms,
-            message=one.seq,
-            identity=event.identity,
-            action="ignore",
-            reason=event.reason,
-            rule=INTAKE,
-        )
-
-    def _address(self, stream: str) -> Peer | Group | None:
-        """The conversation, if it is one that is wanted."""
-        if stream not in self._addresses:
-            address = parse_stream(stream)
-            wanted = isinstance(address, Peer | Group) and self._selection.wants(address)
-            self._addresses[stream] = address if wanted else None  # type: ignore[assignment]
-        return self._addresses[stream]
+    def _at(self, place: int) -> Recorded:
+        one = self._log.event(place)
+        if one is None or not isinstance(one.event, PolicyDecided | MessageIgnored):
+            if self._index is not None:
+                self._index.distrust()
+            raise _ToBeScanned
+        return one
 
 
-def _of_policy(judged: Judged) -> Decision:
-    decided = judged.decided
-    return Decision(
-        seq=judged.at.seq,
-        time_ms=judged.at.time // _MS,
-        address=judged.address,
-        sender=judged.message.sender,
-        sent_ms=judged.message.sent_ms,
-        message=judged.seen.seq,
-        identity=judged.message.identity,
-        action=decided.action,
-        reason=decided.reason,
-        rule=decided.rule,
-        mentioned=decided.mentioned,
-        policy=decided.considered.policy,
-        tools=decided.tools,
-    )
+class _ToBeScanned(Exception):
+    """No index can say where the decisions are, or it would take longer."""
+
+
+def _up_to(version: int, events: Iterable[Recorded]) -> Iterator[Recorded]:
+    return takewhile(lambda one: one.version <= version, events)

@@ -46,17 +46,21 @@ def trail(
     if json_lines and csv_records:
         raise click.UsageError("choose one of --json and --csv")
     written = as_json if json_lines else as_csv if csv_records else line
-    with log_opened(configuration(config).store.path) as log:
+    folder = configuration(config).store.path
+    with log_opened(folder) as log:
         from store.audit.decisions import Decisions
+        from store.audit.index import TrailIndex
 
-        decisions = Decisions(log, selected(wanted))
+        index = TrailIndex(folder, lambda note: click.echo(f"({note})", err=True))
+        decisions = Decisions(log, selected(wanted), index)
         end = log.head().seq
-        rows = decisions.newest(limit, before or 0) if limit else decisions.all()
+        until = before or end + 1
+        rows = decisions.newest(limit, until) if limit else decisions.all()
         if csv_records:
             click.echo(csv_record(list(COLUMNS)))
         first = None
         for row in rows:
-            if before and row.seq >= before:
+            if row.seq >= until:
                 break
             first = first or row.seq
             click.echo(written(row, decisions.text(row)))

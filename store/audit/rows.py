@@ -1,0 +1,161 @@
+"""From events to decisions: each with the message that it is about, which was recorded before."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from events.conversation_events import MessageIgnored, MessageSeen, PolicyDecided
+from events.event import Recorded
+from events.policy import Action, ToolGrant
+from events.streams import Group, Peer, parse_stream
+from store.audit.selection import Selection
+from store.event_log import EventLog
+
+INTAKE = "intake"
+"""The rule of a message that was ignored before any policy was asked."""
+
+_MS = 1_000_000
+_WAITING_KEPT = 10_000
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What was decided of a message. `seq` is the deciding event, `message` that of the message;
+    times in ms. `mentioned`, `policy` and `tools` are for decisions of the policy only."""
+
+    seq: int
+    time_ms: int
+    address: Peer | Group
+    sender: str
+    sent_ms: int
+    message: int
+    identity: bytes
+    action: Action
+    reason: str
+    rule: str
+    mentioned: bool = False
+    policy: bytes = b""
+    tools: ToolGrant | None = None
+
+
+class Judged(NamedTuple):
+    """A decision of the policy as it was recorded."""
+
+    at: Recorded
+    address: Peer | Group
+    seen: Recorded
+    message: MessageSeen
+    decided: PolicyDecided
+
+
+class Rows:
+    """The decisions among events of `log`, as far as they fit `selection`."""
+
+    def __init__(self, log: EventLog, selection: Selection) -> None:
+        self._log = log
+        self._selection = selection
+        self._waiting: dict[tuple[str, int], Recorded] = {}
+        self._addresses: dict[str, Peer | Group | None] = {}
+
+    def of(self, events: Iterable[Recorded]) -> Iterator[Decision]:
+        """Those among `events`."""
+        for one in events:
+            row = self._row(one)
+            if row is not None and self._fits(row):
+                yield row
+
+    def whole(self, events: Iterable[Recorded]) -> Iterator[Judged | Decision]:
+        """The same, but the policy's decisions whole."""
+        for one in events:
+            if isinstance(one.event, MessageIgnored):
+                ignored = self._ignored(one, one.event)
+                if ignored and self._fits(ignored):
+                    yield ignored
+            elif (judged := self._judged(one)) and self._fits(_of_policy(judged)):
+                yield judged
+
+    def text(self, decision: Decision) -> str | None:
+        """The words of the message; `None` when they were erased, or never kept."""
+        return self._log.body(decision.message) if decision.rule != INTAKE else None
+
+    def address(self, stream: str) -> Peer | Group | None:
+        """The conversation, if it is one that is wanted."""
+        if stream not in self._addresses:
+            address = parse_stream(stream)
+            wanted = isinstance(address, Peer | Group) and self._selection.wants(address)
+            self._addresses[stream] = address if wanted else None  # type: ignore[assignment]
+        return self._addresses[stream]
+
+    def _row(self, one: Recorded) -> Decision | None:
+        if isinstance(one.event, MessageIgnored):
+            return self._ignored(one, one.event)
+        judged = self._judged(one)
+        return _of_policy(judged) if judged else None
+
+    def _fits(self, row: Decision) -> bool:
+        wanted = self._selection
+        return wanted.fits(row.sender, row.action, row.reason) and (
+            not wanted.text or wanted.in_text(self.text(row))
+        )
+
+    def _judged(self, one: Recorded) -> Judged | None:
+        event = one.event
+        if isinstance(event, MessageSeen):
+            if len(self._waiting) >= _WAITING_KEPT:
+                self._waiting.clear()
+            self._waiting[one.stream, one.version] = one
+            return None
+        if not isinstance(event, PolicyDecided) or not self._selection.is_time(one.time // _MS):
+            return None
+        address = self.address(one.stream)
+        seen = self._waiting.pop((one.stream, event.message), None)
+        if address is None:
+            return None
+        seen = seen or self._earlier(one, event.message)
+        if seen is None or not isinstance(seen.event, MessageSeen):
+            return None
+        return Judged(one, address, seen, seen.event, event)
+
+    def _earlier(self, one: Recorded, version: int) -> Recorded | None:
+        """The event of that version in the stream of `one`: most often it was recorded with it."""
+        near = self._log.event(one.seq - (one.version - version))
+        if near is not None and (near.stream, near.version) == (one.stream, version):
+            return near
+        return next(self._log.read_stream(one.stream, version - 1), None)
+
+    def _ignored(self, one: Recorded, event: MessageIgnored) -> Decision | None:
+        address = self.address(one.stream)
+        time_ms = one.time // _MS
+        if address is None or not self._selection.is_time(time_ms):
+            return None
+        return Decision(
+            seq=one.seq,
+            time_ms=time_ms,
+            address=address,
+            sender=event.sender,
+            sent_ms=event.sent_ms,
+            message=one.seq,
+            identity=event.identity,
+            action="ignore",
+            reason=event.reason,
+            rule=INTAKE,
+        )
+
+
+def _of_policy(judged: Judged) -> Decision:
+    decided = judged.decided
+    return Decision(
+        seq=judged.at.seq,
+        time_ms=judged.at.time // _MS,
+        address=judged.address,
+        sender=judged.message.sender,
+        sent_ms=judged.message.sent_ms,
+        message=judged.seen.seq,
+        identity=judged.message.identity,
+        action=decided.action,
+        reason=decided.reason,
+        rule=decided.rule,
+        mentioned=decided.mentioned,
+        policy=decided.considered.policy,
+        tools=decided.tools,
+    )
