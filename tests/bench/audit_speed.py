@@ -4,10 +4,12 @@
 
 The log is written by `audit_log` if `folder` holds none. Each figure is of a process of its own.
 Memory is what the process allocated at most (`RssAnon`): the pages of the log's file, which LMDB
-maps, are the kernel's to give back. `verify` counts without starting the process.
+maps, are the kernel's to give back. `verify` counts without starting the process, and so does the
+making of the index; a trail that asks it counts with the process apart that opens it.
 """
 
 import multiprocessing
+import shutil
 import sys
 import tempfile
 import threading
@@ -16,8 +18,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from store.audit.decisions import Decisions
+from store.audit.decisions import Decision, Decisions
+from store.audit.index import FOLDER, TrailIndex, search
 from store.audit.moment import moment_of
+from store.audit.places import keys_of
 from store.audit.proof import prove
 from store.audit.rebuilt import Rebuilt
 from store.audit.selection import Selection
@@ -29,6 +33,7 @@ from store.trail import last_message, trail_of_seq
 from tests.bench.audit_log import POLICIES, write_log
 
 SAMPLE_S = 0.01
+RARE = Selection(sender="user1999")
 
 
 def verify_without_words(folder: Path) -> None:
@@ -75,6 +80,44 @@ def trail_by_text(folder: Path) -> None:
         pass
 
 
+def index_made(folder: Path) -> None:
+    """The index of decisions, made anew."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    log = LmdbLog.open_reader(folder)
+    end = log.head().seq
+    log.close()
+    search(folder, keys_of(RARE), 1, end, 1)
+
+
+def trail_of_a_sender(folder: Path) -> None:
+    """The last page of somebody who wrote little."""
+    assert by_index(folder, RARE)
+
+
+def sender_scanned(folder: Path) -> None:
+    """The same without an index."""
+    Decisions(LmdbLog.open_reader(folder), RARE).newest(50)
+
+
+def trail_by_reason(folder: Path) -> None:
+    """The last page of a reason that is rare."""
+    assert by_index(folder, Selection(reasons=frozenset({"creator"})))
+
+
+def trail_of_an_account_and_time(folder: Path) -> None:
+    """The last page of an account before some time, half the log ago."""
+    log = LmdbLog.open_reader(folder)
+    middle = log.event(log.head().seq // 2)
+    assert middle is not None
+    wanted = Selection(account="main", until_ms=middle.time // 1_000_000)
+    assert len(Decisions(log, wanted, TrailIndex(folder, print)).newest(50)) == 50
+
+
+def by_index(folder: Path, wanted: Selection) -> list[Decision]:
+    """The last page as `audit trail` finds it."""
+    return Decisions(LmdbLog.open_reader(folder), wanted, TrailIndex(folder, print)).newest(50)
+
+
 def why(folder: Path) -> None:
     """One message's story."""
     log = LmdbLog.open_reader(folder)
@@ -98,6 +141,11 @@ WORK: tuple[Callable[[Path], None], ...] = (
     trail_newest,
     trail_of_a_peer,
     trail_by_text,
+    index_made,
+    trail_of_a_sender,
+    sender_scanned,
+    trail_by_reason,
+    trail_of_an_account_and_time,
     why,
     what_if_all,
 )
@@ -145,7 +193,9 @@ def main(events: int, folder: Path) -> None:
         elapsed, kib = ears.recv()
         process.join()
         speed = f"{stats.events / elapsed:>12,.0f} events/s"
-        print(f"  {work.__name__:<22}{elapsed:>9.3f} s{speed}{kib / 1024:>8.0f} MiB", flush=True)
+        print(f"  {work.__name__:<30}{elapsed:>9.3f} s{speed}{kib / 1024:>8.0f} MiB", flush=True)
+    index = folder / FOLDER / "data.mdb"
+    print(f"  the index takes {index.stat().st_size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

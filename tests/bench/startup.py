@@ -6,8 +6,8 @@ For each number of events a log is made, seven events a message, ten messages a 
 daemon is started on it as a process, and a message is sent to it. Prints seconds from the start of
 the process until it runs, and until the agent was asked about that message (by the log's own
 times), and the memory it then takes. The mesh ticks 20 times as fast as a real one, so what is
-measured is the daemon, not the mesh. With --active, so many conversations are then spoken in, and
-the memory is printed again.
+measured is the daemon, not the mesh. With --active, so many conversations (groups, as a thousand
+people would be a thousand agents) are then spoken in, and the memory is printed again.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -34,7 +35,7 @@ from events.event import Body, Draft
 from events.policy import ToolGrant
 from store.lmdb_log import LmdbLog
 from tests.daemon_config import write_config
-from ztm_chat.mesh import Mesh, Timing
+from ztm_chat.mesh import Mesh, MeshAgent, Timing
 
 SCALE = 0.05
 LIFE = 7
@@ -86,13 +87,27 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
+def speak_in_groups(alice: MeshAgent, count: int, log_folder: Path) -> None:
+    """Say something in so many groups with the bot, and wait until all are answered."""
+    groups = [("alice", f"group{number}") for number in range(count)]
+    for creator, group in groups:
+        alice.create_group(group, name=group, members=[creator, "my-bot"])
+    for creator, group in groups:
+        alice.send_to_group(creator, group, "hello again")
+    log = LmdbLog.open_reader(log_folder)
+    sent = (one for one in log.follow(0, threading.Event()) if isinstance(one.event, ReplySent))
+    in_groups = (one.stream for one in sent if "/group/" in one.stream)
+    assert len(set(islice(in_groups, count))) == count
+    log.close()
+
+
 def measure(events: int, active: int) -> None:
     """Make the log, start the daemon on it, speak to it; print a row."""
     with tempfile.TemporaryDirectory() as name, Mesh(timing=Timing().scaled(SCALE)) as mesh:
         folder = Path(name)
         conversations = fill(folder / "log", events)
         bot, alice = mesh.join("my-bot"), mesh.join("alice")
-        write_config(folder, bot.url)
+        write_config(folder, bot.url, enableGroups=True, groupPolicy="open", requireMention=False)
         alice.send("my-bot", "hello")
         began = time.time()
         daemon = subprocess.Popen(
@@ -108,11 +123,7 @@ def measure(events: int, active: int) -> None:
             runs = time.time() - began
             alice.wait_for(bool, sender="my-bot", timeout_s=60)
             memory = resident_mb(daemon.pid)
-            people = [mesh.join(f"known{number}") for number in range(min(active, conversations))]
-            for person in people:
-                person.send("my-bot", "hello again")
-            for person in people:
-                person.wait_for(bool, sender="my-bot", timeout_s=120)
+            speak_in_groups(alice, active, folder / "log")
             busy = resident_mb(daemon.pid)
         finally:
             daemon.terminate()

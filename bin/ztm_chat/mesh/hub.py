@@ -5,6 +5,7 @@ Pure but for its clock. It holds no file's bytes: those are fetched from an agen
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ztm_chat.mesh.paths import owner_of
 from ztm_chat.mesh.store import StoredFile
@@ -120,7 +121,8 @@ class Hub:
 
     def _granted(self, owner: str, path: str, username: str) -> bool:
         rules = self._access.get(owner, {})
-        over = [users for folder, users in rules.items() if path.startswith(folder + "/")]
+        folders = accumulate(path.split("/")[:-1], "{}/{}".format)
+        over = [rules[folder] for folder in folders if folder in rules]
         return not over or any(username in users or EVERYBODY in users for users in over)
 
     def listed(self, username: str) -> dict[str, HubFile]:
