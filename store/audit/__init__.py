@@ -11,6 +11,9 @@ Read in this order:
 - `proof`      the sections of a log put together: what holds, and the first place that does not
 - `workers`    a process a section, so that a damaged file kills a worker and not the audit
 - `selection`  which decisions somebody wants to see
+- `rows`       events put together to decisions
+- `places`     where decisions of somebody, or for some reason, are: small tables of their own
+- `index`      these built, caught up, and thrown away when they don't fit the log
 - `decisions`  decisions in the order made, with the message that each is about
 - `what_if`    history decided again under another configuration
 - `moment`     the state of everything at a time, by folding up to it

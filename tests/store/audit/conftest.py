@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from store.audit import decisions as room
 from store.lmdb_log import LmdbLog
 from store.lmdb_reader import LmdbReader
 from tests.bench.audit_log import write_log
+from tests.store.audit.asking import Heard, rows, scanned
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +35,25 @@ def log(written: Path) -> Iterator[LmdbReader]:
     log = LmdbLog.open_reader(written)
     yield log
     log.close()
+
+
+@pytest.fixture
+def asked_at_once() -> Iterator[None]:
+    """Tests' logs are small: here the index is asked after the first few events."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "WINDOW", 50)
+        patch.setattr(room, "NEAR", 50)
+        patch.setattr(room, "PLACE_COST", 0)
+        yield
+
+
+@pytest.fixture
+def index(folder: Path, asked_at_once: None) -> Heard:
+    """An index that was made before."""
+    made = Heard(folder)
+    assert rows(folder, made) == scanned(folder)
+    assert made.said == ["making an index of all decisions, once; later it is only added to"]
+    assert made.answers
+    made.said.clear()
+    made.answers = 0
+    return made
