@@ -57,7 +57,7 @@ def decode(data: bytes | msgspec.Raw) -> Event:
     """The event in `data`, in its newest version. Raises `UnreadableEvent`."""
     try:
         event: Event = _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         msg = f"not an event that this version knows: {error}"
         raise UnreadableEvent(msg) from error
     return upcast(event)

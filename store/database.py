@@ -71,7 +71,7 @@ class Database:
                 raise LogUnusable(
                     "too many processes read the log", where=str(self.folder), found=str(error)
                 ) from error
-            except (lmdb.Error, msgspec.MsgspecError) as error:
+            except (lmdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise self.damaged(error) from error
             finally:
                 self._gate.leave()

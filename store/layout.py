@@ -178,7 +178,7 @@ def _read_about(value: bytes | None, where: str) -> About:
                 cure="use that version, or another folder",
             )
         return _decode_about(value or b"")
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LogDamaged(
             "the log's description can't be read", where=where, found=str(error)
         ) from error

@@ -197,13 +197,13 @@ class LmdbReader:
     def _events(self, value: Value) -> list[Recorded]:
         try:
             return batch.recorded_batch(batch.decode(value.data), self._names)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._database.damaged(error, f"batch of event {value.first}") from error
 
     def _events_of(self, state: StreamState, value: Value) -> list[Recorded]:
         try:
             return batch.recorded_stream(value.data, state.id, state.name)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._database.damaged(error, f"batch of event {value.first}") from error
 
     def _scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

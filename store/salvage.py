@@ -154,7 +154,7 @@ class _Copying:
                 return ""
             try:
                 group = self._again(txn, self._proved())
-            except (_Unproved, LogError, msgspec.MsgspecError) as reason:
+            except (_Unproved, LogError, msgspec.MsgspecError, UnicodeDecodeError) as reason:
                 return f"event {self._position.seq + 1}: {reason}"
             self._position = write_group(txn, self._new.tables, group, self._bodies(group))
             self._states.update(group.streams)

@@ -30,7 +30,7 @@ def check_tail(txn: Transaction, tables: Tables, log_id: str, where: str) -> Pos
         _demand(unword(key) == last.first, "last batch's key", where)
         _demand(last.first + count - 1 == position.seq, "last sequence", where)
         _check_streams(txn, tables, last, where)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LogDamaged(
             "the log's last batch can't be read",
             where=where,

@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -135,6 +135,7 @@ def test_what_is_no_event_is_refused_by_name(data: bytes) -> None:
 
 
 @given(st.binary(max_size=64))
+@example(b"\x91\xa1\x80")  # a type's name that is not UTF-8
 def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
     try:
         event = decode(data)
