@@ -48,6 +48,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(AnyEvent)
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What msgspec raises for bytes that are not what they should be: the second for the name of a
+type, which it reads as text first."""
+
+
 def encode(event: Event) -> bytes:
     """MessagePack of an event: an array, its type's name first."""
     return _encoder.encode(event)
@@ -57,7 +62,7 @@ def decode(data: bytes | msgspec.Raw) -> Event:
     """The event in `data`, in its newest version. Raises `UnreadableEvent`."""
     try:
         event: Event = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         msg = f"not an event that this version knows: {error}"
         raise UnreadableEvent(msg) from error
     return upcast(event)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import lmdb
-import msgspec
 
+from events.codec import UNREADABLE
 from store.data_file import check_data_file
 from store.errors import LogDamaged, LogUnusable
 from store.gate import Gate
@@ -71,7 +71,7 @@ class Database:
                 raise LogUnusable(
                     "too many processes read the log", where=str(self.folder), found=str(error)
                 ) from error
-            except (lmdb.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (lmdb.Error, *UNREADABLE) as error:
                 raise self.damaged(error) from error
             finally:
                 self._gate.leave()

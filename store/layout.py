@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import lmdb
 import msgspec
 
-from events.codec import FORMAT
+from events.codec import FORMAT, UNREADABLE
 from store.errors import LogDamaged, LogTooNew
 from store.group import Position
 
@@ -178,7 +178,7 @@ def _read_about(value: bytes | None, where: str) -> About:
                 cure="use that version, or another folder",
             )
         return _decode_about(value or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise LogDamaged(
             "the log's description can't be read", where=where, found=str(error)
         ) from error

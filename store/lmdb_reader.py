@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
-import msgspec
-
+from events.codec import UNREADABLE
 from events.event import Draft, Recorded
 from store import batch, bodies, queries
 from store.database import Database
@@ -197,13 +196,13 @@ class LmdbReader:
     def _events(self, value: Value) -> list[Recorded]:
         try:
             return batch.recorded_batch(batch.decode(value.data), self._names)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise self._database.damaged(error, f"batch of event {value.first}") from error
 
     def _events_of(self, state: StreamState, value: Value) -> list[Recorded]:
         try:
             return batch.recorded_stream(value.data, state.id, state.name)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise self._database.damaged(error, f"batch of event {value.first}") from error
 
     def _scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

@@ -12,6 +12,7 @@ import lmdb
 import msgspec
 from cryptography.exceptions import InvalidTag
 
+from events.codec import UNREADABLE
 from events.projections import NOTHING, projected
 from store import batch, bodies, queries
 from store.apart import ReaderDied, apart
@@ -154,7 +155,7 @@ class _Copying:
                 return ""
             try:
                 group = self._again(txn, self._proved())
-            except (_Unproved, LogError, msgspec.MsgspecError, UnicodeDecodeError) as reason:
+            except (_Unproved, LogError, *UNREADABLE) as reason:
                 return f"event {self._position.seq + 1}: {reason}"
             self._position = write_group(txn, self._new.tables, group, self._bodies(group))
             self._states.update(group.streams)

@@ -83,7 +83,7 @@ class Snapshots:
             return None
         try:
             snapshot = _decoder.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except codec.UNREADABLE:
             return None
         ours = snapshot.stream == stream and snapshot.fingerprint == self._fingerprint
         return snapshot if ours and snapshot.version > 0 else None

@@ -1,7 +1,6 @@
 """Does the log's end agree with itself? What is looked at on opening, whatever the log's length."""
 
-import msgspec
-
+from events.codec import UNREADABLE
 from store import batch, queries
 from store.batch import Batch, chain_hash, genesis
 from store.errors import LogDamaged
@@ -30,7 +29,7 @@ def check_tail(txn: Transaction, tables: Tables, log_id: str, where: str) -> Pos
         _demand(unword(key) == last.first, "last batch's key", where)
         _demand(last.first + count - 1 == position.seq, "last sequence", where)
         _check_streams(txn, tables, last, where)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise LogDamaged(
             "the log's last batch can't be read",
             where=where,

@@ -139,7 +139,7 @@ class Places:
 def _about(data: bytes) -> About:
     try:
         return msgspec.msgpack.decode(data, type=About)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except codec.UNREADABLE as error:
         raise IndexUnfit(f"what it says of itself can't be read ({error})") from error
 
 
