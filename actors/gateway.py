@@ -1,10 +1,8 @@
 """The actor of the gateway: the root, parent of all accounts, and everybody's address."""
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import Any
 
-import msgspec
 import pykka
 
 from actors.account import AccountActor, AccountSettings
@@ -13,31 +11,12 @@ from actors.messages import ChildFailed, Forward, Tick, Woken
 from actors.system import System
 from events.erasure import decide_expiry
 from events.event import Draft, Recorded
-from events.gateway import GatewayStarted, WordsExpired
+from events.gateway import GatewayStarted
+from events.life import Life, evolve, fold
 from events.streams import GATEWAY, Group, Peer, account_stream, parse_stream
 
 RESTART_PAUSE_MS = 5_000
 """How long an account that failed rests before it is started again."""
-
-
-class Life(msgspec.Struct, frozen=True):
-    """The gateway's state: how many events its stream has, and before which week all words are
-    given up."""
-
-    version: int = 0
-    expired: int = 0
-
-
-def evolve(state: Life, recorded: Recorded) -> Life:
-    """The state after one more event of the gateway's stream."""
-    event = recorded.event
-    expired = event.before if isinstance(event, WordsExpired) else state.expired
-    return Life(recorded.version, expired)
-
-
-def fold(recorded: Iterable[Recorded], state: Life | None = None) -> Life:
-    """The state after all of `recorded`, from `state` or from nothing."""
-    return reduce(evolve, recorded, state or Life())
 
 
 class GatewayActor(EventSourced[Life]):

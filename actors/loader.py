@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.event_sourced import SNAPSHOT_EVERY
-from events import account, account_events, conversation, conversation_events, policy
+from events import (
+    account,
+    account_events,
+    conversation,
+    conversation_events,
+    gateway,
+    life,
+    policy,
+)
 from events.event import Recorded
 from store.event_log import EventLog
 from store.snapshots import Snapshots, fingerprint_of
@@ -87,5 +95,5 @@ class Loader:
 
 def folding_code() -> bytes:
     """Names the code and the vocabulary that states depend on."""
-    modules = (account, account_events, conversation, conversation_events, policy)
+    modules = (account, account_events, conversation, conversation_events, gateway, life, policy)
     return fingerprint_of(*(Path(str(module.__file__)) for module in modules))

@@ -40,6 +40,12 @@ class Arrival(msgspec.Struct, frozen=True):
     malformed: bool = False
 
 
+def is_ours(arrival: Arrival, own: str, log_id: str) -> bool:
+    """Whether the daemon of this log, who is `own` in the mesh, sent it (see `outbox.wire_id`): its
+    ReplySent is the record of it."""
+    return arrival.sender == own and arrival.wire_id.startswith(f"{log_id}-")
+
+
 def decide_arrivals(
     moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
 ) -> list[Draft]:
@@ -49,8 +55,11 @@ def decide_arrivals(
     """
     unfolding = Unfolding(moment)
     fresh: set[bytes] = set()
+    own, log_id = moment.standing.policy.username, moment.standing.log_id
     for arrival in arrivals:
-        if arrival.identity in known or arrival.identity in fresh or _is_ours(arrival, moment):
+        if arrival.identity in known or arrival.identity in fresh:
+            continue
+        if is_ours(arrival, own, log_id):
             continue
         if moment.standing.is_erased(arrival.sender, arrival.sent_ms):
             continue
@@ -98,13 +107,6 @@ def decide_set_aside(
         if identity not in known:
             unfolding.add(_ignore(arrival, "malformed"))
     return unfolding.done()
-
-
-def _is_ours(arrival: Arrival, moment: Moment) -> bool:
-    """Whether this daemon itself sent it: its ReplySent is the record of it."""
-    return arrival.sender == moment.standing.policy.username and arrival.wire_id.startswith(
-        f"{moment.standing.log_id}-"
-    )
 
 
 def _ignored(arrival: Arrival, moment: Moment) -> IgnoreReason | None:

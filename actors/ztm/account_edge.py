@@ -26,7 +26,7 @@ from actors.ztm.sentinel import Sentinel
 from actors.ztm.timing import Timing
 from actors.ztm.tls import tls_context
 from events.account import Account
-from events.arrivals import Arrival
+from events.arrivals import Arrival, is_ours
 from events.conversation_events import MessageQueued
 from events.outbox import wire_id
 from events.streams import Conversation, Group, account_stream, conversation_stream, parse_stream
@@ -136,8 +136,7 @@ class AccountEdge:
 
     def _decided(self, arrival: Arrival) -> bool:
         """Whether the log knows it: as a message, or as one of its own that it has sent."""
-        ours = arrival.wire_id.startswith(f"{self._log.log_id}-")
-        if ours and arrival.sender == self._config.username:
+        if is_ours(arrival, self._config.username, self._log.log_id):
             return True
         return self._log.seen(arrival.identity) is not None
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from events import account, conversation
-from events.streams import parse_stream
+from events import account, conversation, life
+from events.streams import GATEWAY, parse_stream
 from store.event_log import EventLog
 from store.snapshots import Snapshots
 
@@ -32,12 +32,16 @@ def compare_snapshots(folder: Path, log: EventLog, fingerprint: bytes) -> Iterat
 
 def _folded(log: EventLog, stream: str, version: int) -> object:
     events = islice(log.read_stream(stream), version)
+    if stream == GATEWAY:
+        return life.fold(events)
     if isinstance(parse_stream(stream), str):
         return account.fold(events)
     return conversation.fold(events)
 
 
 def _state(stream: str, data: bytes) -> object:
+    if stream == GATEWAY:
+        return msgspec.msgpack.decode(data, type=life.Life)
     if isinstance(parse_stream(stream), str):
         return msgspec.msgpack.decode(data, type=account.Account)
     return msgspec.msgpack.decode(data, type=conversation.Conversation)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from events.account_events import PairingRequested, PersonErased
 from events.conversation_events import AgentReplied, MessageQueued, MessageSeen
 from events.event import SALT_BYTES, Event
-from events.gateway import WordsExpired
+from events.life import fold
 from events.streams import GATEWAY, parse_stream
 from store import bodies
 from store.audit.source import Source
@@ -101,19 +101,13 @@ class Words:
         if self._source.keyring.has_week(week):
             return False
         if week >= self._expired:  # perhaps since: a daemon may run
-            self._expired = expired(self._source.log)
+            self._expired = fold(self._source.log.read_stream(GATEWAY)).expired
         return week < self._expired
 
     def _was_erased(self, key_id: bytes) -> bool:
         if key_id not in self._erased:  # perhaps since: a daemon may run
             self._erased = frozenset(one.key_id for one in erasures(self._source.log))
         return key_id in self._erased
-
-
-def expired(log: EventLog) -> int:
-    """The words of all weeks before this one were given up, as the gateway's stream has it."""
-    events = (recorded.event for recorded in log.read_stream(GATEWAY))
-    return max((one.before for one in events if isinstance(one, WordsExpired)), default=0)
 
 
 def erasures(log: EventLog) -> Iterator[PersonErased]:

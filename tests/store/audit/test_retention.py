@@ -10,9 +10,9 @@ import pytest
 from events.erasure import WEEK_NS, decide_expiry, week_of
 from events.event import Body, Draft
 from events.gateway import WordsExpired
+from events.life import fold
 from events.streams import GATEWAY
 from store.audit.proof import prove
-from store.audit.words import expired
 from store.creation import KEYS_FILE
 from store.lmdb_log import LmdbLog
 from store.memory_log import MemoryLog
@@ -51,6 +51,13 @@ def say(log: LmdbLog | MemoryLog, text: str) -> int:
     return one.seq
 
 
+def say_in_two_weeks(log: LmdbLog | MemoryLog, clock: Clock) -> tuple[int, int]:
+    """Record something, and something else a week later; the sequences."""
+    old = say(log, "from long ago")
+    clock.week += 1
+    return old, say(log, "from last week")
+
+
 def expire(log: LmdbLog | MemoryLog, before: int) -> None:
     """As the gateway does it: first recorded, then done."""
     add(log, GATEWAY, WordsExpired(before))
@@ -58,9 +65,7 @@ def expire(log: LmdbLog | MemoryLog, before: int) -> None:
 
 
 def test_words_of_weeks_before_are_gone_and_the_others_are_not(log: LmdbLog, clock: Clock) -> None:
-    old = say(log, "from long ago")
-    clock.week += 1
-    new = say(log, "from last week")
+    old, new = say_in_two_weeks(log, clock)
     expire(log, WEEK + 1)
     assert (log.body(old), log.body(new)) == (None, "from last week")
     assert log.seen(seen("from long ago").identity)
@@ -82,11 +87,9 @@ def test_the_key_is_in_no_file_afterwards(log: LmdbLog, clock: Clock, tmp_path: 
 def test_the_log_still_holds_and_says_how_much_was_erased(
     log: LmdbLog, clock: Clock, tmp_path: Path
 ) -> None:
-    say(log, "from long ago")
-    clock.week += 1
-    say(log, "from last week")
+    say_in_two_weeks(log, clock)
     expire(log, WEEK + 1)
-    assert expired(log) == WEEK + 1
+    assert fold(log.read_stream(GATEWAY)).expired == WEEK + 1
     log.close()
     proof = prove(tmp_path / "log")
     assert proof.holds, proof.findings
@@ -96,9 +99,7 @@ def test_the_log_still_holds_and_says_how_much_was_erased(
 def test_a_week_whose_key_was_lost_otherwise_is_found(
     log: LmdbLog, clock: Clock, tmp_path: Path
 ) -> None:
-    say(log, "from long ago")
-    clock.week += 1
-    say(log, "from last week")
+    say_in_two_weeks(log, clock)
     log.expire(WEEK + 1)
     log.close()
     assert any("no erasure destroyed it" in one.what for one in prove(tmp_path / "log").findings)
@@ -106,9 +107,7 @@ def test_a_week_whose_key_was_lost_otherwise_is_found(
 
 def test_a_log_in_memory_does_the_same(clock: Clock) -> None:
     log = MemoryLog(clock_ns=clock)
-    old = say(log, "from long ago")
-    clock.week += 1
-    new = say(log, "from last week")
+    old, new = say_in_two_weeks(log, clock)
     expire(log, WEEK + 1)
     assert (log.body(old), log.body(new)) == (None, "from last week")
 
