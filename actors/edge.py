@@ -121,11 +121,11 @@ class Edge:
 
     def _spawn(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if not self._ending and key not in self._tasks:
-            self._tasks[key] = self.loop.create_task(self._guarded(key, work()))
+            self._tasks[key] = self.loop.create_task(self._guarded(key, work))
 
-    async def _guarded(self, key: Any, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()  # not called at all by a task that was cancelled before it began
         except Exception:
             # A fault of ours: said with all we know. The log still holds the work as open, so the
             # next start of the conversation, or of the daemon, calls for it again.
@@ -142,13 +142,11 @@ class Edge:
         self._tell(task.stream, await self.accounts[task.account].send(task))
 
     def _replace_watch(self, account: str, state: Account, baseline_groups: bool) -> None:
-        if self._ending:
-            return
         key = account_stream(account)
         if before := self._tasks.pop(key, None):
             before.cancel()
-        watch = self.accounts[account].watch(state, baseline_groups=baseline_groups)
-        self._tasks[key] = self.loop.create_task(self._guarded(key, watch))
+        edge = self.accounts[account]
+        self._spawn(key, lambda: edge.watch(state, baseline_groups=baseline_groups))
 
     async def _end(self) -> None:
         self._ending = True
