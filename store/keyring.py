@@ -16,7 +16,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,13 +107,14 @@ class Keyring:
         """Lose the key of `person`, durably. False when there is none."""
         with self._lock:
             self._check_writable()
-            return self._keep(lambda owner: owner != person)
+            return self._lose([person])
 
     def expire(self, before: int) -> bool:
         """Lose the keys of the weeks before this one, durably. False when there is none."""
         with self._lock:
             self._check_writable()
-            return self._keep(lambda owner: isinstance(owner, str) or owner >= before)
+            weeks = (owner for owner in self._keys if isinstance(owner, int))
+            return self._lose([week for week in weeks if week < before])
 
     def close(self) -> None:
         """Forget all keys in memory."""
@@ -123,10 +124,10 @@ class Keyring:
             self._fd = -1
             self._hold({})
 
-    def _keep(self, wanted: Callable[[Owner], bool]) -> bool:
-        kept = {owner: key for owner, key in self._keys.items() if wanted(owner)}
-        if len(kept) == len(self._keys):
+    def _lose(self, owners: Sequence[Owner]) -> bool:
+        if not any(owner in self._keys for owner in owners):
             return False
+        kept = {owner: key for owner, key in self._keys.items() if owner not in owners}
         self._rewrite(kept)
         self._hold(kept)
         return True
@@ -223,11 +224,11 @@ def _numbered(data: bytes) -> Iterable[tuple[int, bytes]]:
 def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, _Key]:
     try:
         row = json.loads(line)
-        owner = str(row["person"]) if "person" in row else int(row["week"])
-        secret = bytes.fromhex(row["key"])
+        name, kind = ("person", str) if "person" in row else ("week", int)
+        owner, secret = row[name], bytes.fromhex(row["key"])
     except (ValueError, KeyError, TypeError):
-        owner, secret = "", b""
-    if len(secret) != KEY_BYTES:
+        kind, owner, secret = str, None, b""
+    if not isinstance(owner, kind) or len(secret) != KEY_BYTES:
         raise LogDamaged(
             "a line of the file of keys can't be read",
             where=f"{path}, line {number}",

@@ -49,7 +49,15 @@ def test_a_line_that_a_crash_cut_off_is_dropped(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["{", '{"person": "bob"}', '{"person": "bob", "key": "00"}', '{"person": 1, "key": ""}', "[]"],
+    [
+        "{",
+        '{"person": "bob"}',
+        '{"person": "bob", "key": "00"}',
+        '{"person": 1, "key": ""}',
+        '{"person": 1, "key": "%s"}' % ("00" * 32),
+        '{"week": "1", "key": "%s"}' % ("00" * 32),
+        "[]",
+    ],
 )
 def test_a_damaged_line_is_named(path: Path, line: str) -> None:
     ring = opened(path)
