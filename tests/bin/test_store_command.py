@@ -13,25 +13,16 @@ from events.event import Draft
 from events.gateway import GatewayStopped
 from store.layout import POSITION, slot
 from store.lmdb_log import LmdbLog
+from tests.daemon_config import write_config
 from tests.store.builders import ALICE, add, add_all, body, seen, tick
 
 ROOT = Path(__file__).resolve().parents[2]
-
-CONFIG = """\
-channels:
-  ztm-chat:
-    store: {{path: {folder}/log}}
-    gateway: {{socket: {folder}/socket}}
-    accounts:
-      bot: {{agentUrl: "http://localhost:7777", permitSource: file,
-             permitFilePath: {folder}/permit.json, meshName: demo-mesh, username: my-bot}}
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A closed log of a hundred messages, with its configuration beside it."""
-    (tmp_path / "openclaw.yaml").write_text(CONFIG.format(folder=tmp_path))
+    write_config(tmp_path, "http://localhost:7777")
     log = LmdbLog.open(tmp_path / "log")
     for number in range(100):
         words = body(f"words {number}", person=f"person {number % 7}")

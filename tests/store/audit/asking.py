@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from events.conversation_events import MessageIgnored
 from store.audit.decisions import Decision, Decisions, Found
@@ -9,6 +10,8 @@ from store.audit.index import TrailIndex
 from store.audit.selection import Selection
 from store.lmdb_log import LmdbLog
 from store.lmdb_reader import LmdbReader
+
+T = TypeVar("T")
 
 RARE = Selection(sender="user20")
 
@@ -27,7 +30,7 @@ class Heard(TrailIndex):
         return found
 
 
-def with_log(folder: Path, ask: Callable[[LmdbReader], list[Decision]]) -> list[Decision]:
+def with_log(folder: Path, ask: Callable[[LmdbReader], T]) -> T:
     log = LmdbLog.open_reader(folder)
     try:
         return ask(log)
@@ -50,8 +53,4 @@ def ignored(name: str, sender: str) -> MessageIgnored:
 
 
 def with_head(folder: Path) -> int:
-    log = LmdbLog.open_reader(folder)
-    try:
-        return log.head().seq
-    finally:
-        log.close()
+    return with_log(folder, lambda log: log.head().seq)

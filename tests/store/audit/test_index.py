@@ -30,6 +30,7 @@ from store.layout import DATA_FILE
 from store.lmdb_log import LmdbLog
 from store.lmdb_reader import LmdbReader
 from store.salvage import salvage
+from tests.daemon_config import write_config
 from tests.store.audit.asking import RARE, Heard, ignored, rows, scanned, with_log
 from tests.store.builders import add, seen
 
@@ -253,20 +254,6 @@ def test_the_daemon_writes_while_the_index_is_made(folder: Path) -> None:
 
 # The command
 
-CONFIG = """\
-channels:
-  ztm-chat:
-    store: {{path: {folder}/log}}
-    gateway: {{socket: {folder}/socket}}
-    accounts:
-      main:
-        agentUrl: http://127.0.0.1:9
-        permitSource: file
-        permitFilePath: {folder}/permit.json
-        meshName: mesh
-        username: my-bot
-"""
-
 PROGRAM = """\
 from store.audit import decisions
 from ztm_chat.__main__ import main
@@ -295,7 +282,7 @@ def trail(folder: Path, *words: str) -> tuple[list[str], str]:
 
 
 def test_the_command_makes_its_index_once_and_says_so(folder: Path) -> None:
-    (folder.parent / "openclaw.yaml").write_text(CONFIG.format(folder=folder.parent))
+    write_config(folder.parent, "http://127.0.0.1:9")
     first, said = trail(folder.parent, "--sender", "user20")
     assert said == "(making an index of all decisions, once; later it is only added to)\n"
     assert [json.loads(line)["seq"] for line in first] == [row.seq for row in scanned(folder)]
