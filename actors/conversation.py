@@ -36,7 +36,6 @@ from events.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
-    decide_membership_known,
     decide_set_aside,
     decide_waited_too_long,
 )
@@ -91,7 +90,7 @@ class ConversationActor(EventSourced[Conversation]):
 
     def on_ready(self) -> None:
         """Resume what was left open: the same look at the state as after every append."""
-        self.append(decide_standing(self._moment()), lambda _: self._do_what_is_due())
+        self._look_again()
 
     def handle(self, message: Any) -> None:
         """Decide what follows from one message of the parent."""
@@ -103,7 +102,7 @@ class ConversationActor(EventSourced[Conversation]):
                 self.append(drafts, lambda _: receipt.confirm())
             case StandingChanged(standing):
                 self.standing = standing
-                self._standing_changed()
+                self._look_again()
             case Announce(person, seq):
                 announced = Announced(person)
                 self.append(
@@ -175,15 +174,12 @@ class ConversationActor(EventSourced[Conversation]):
 
         self.append(drafts, confirm)
 
-    def _standing_changed(self) -> None:
-        moment = self._moment()
-        group = self.standing.group
-        if self.state.waiting and group and group.members is not None:
-            body = self.system.log.body
-            texts = {one.version: body(one.seq) or "" for one in self.state.waiting}
-            self.append(decide_membership_known(moment, texts))
-        else:
-            self.append(decide_standing(moment))
+    def _look_again(self) -> None:
+        """Decide what follows from the standing, and do what is due by it."""
+        waiting = self.state.waiting if self.standing.is_known else ()
+        texts = {one.version: self.system.log.body(one.seq) or "" for one in waiting}
+        drafts = decide_standing(self._moment(), texts)
+        self.append(drafts, lambda _: self._do_what_is_due())
 
     def _redeemed(self, redeem: Redeem) -> list[Draft]:
         """What the operator's word leads to; nothing when it was given before."""
@@ -210,7 +206,8 @@ class ConversationActor(EventSourced[Conversation]):
         return {one.identity for one in arrivals if seen(one.identity)}
 
     def _do_what_is_due(self) -> None:
-        called_for = set(due(self.state, self.system.now_ms()))
+        known = self.standing.is_known
+        called_for = set(due(self.state, self.system.now_ms(), known=known))
         fresh = called_for - self._under_way
         self._under_way = called_for
         for effect in fresh:

@@ -1,6 +1,6 @@
 """What follows when messages arrive: each is recorded once, and judged or ignored with a reason."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
@@ -80,21 +80,18 @@ def decide_baseline(moment: Moment, identities: Sequence[bytes]) -> list[Draft]:
     return unfolding.done()
 
 
-def decide_membership_known(moment: Moment, texts: Mapping[int, str]) -> list[Draft]:
-    """Judge what waited for the group's members; `texts` by version of the MessageSeen."""
-    unfolding = Unfolding(moment)
-    for message in moment.state.waiting:
-        unfolding.settle(message, texts.get(message.version, ""))
-    return unfolding.done()
-
-
 def decide_waited_too_long(moment: Moment) -> list[Draft]:
     """Set aside what has waited for the group's members as long as anything may wait."""
     unfolding = Unfolding(moment)
-    horizon = moment.now_ms - moment.standing.policy.answer_horizon_s * 1_000
-    for message in moment.state.waiting:
+    state, standing = moment.state, moment.standing
+    if standing.is_known:
+        return []
+    horizon = moment.now_ms - standing.policy.answer_horizon_s * 1_000
+    for message in (*state.waiting, *state.queue):
         if message.seen_ms < horizon:
             unfolding.add(MessageSetAside(message.version, "too-late"), by=message)
+    if state.turn and state.turn.began_ms < horizon:
+        unfolding.cancel(state.turn, "too-late")
     return unfolding.done()
 
 

@@ -109,7 +109,7 @@ class Dispatched(Event, frozen=True):
 
 
 class TurnCancelled(Event, frozen=True):
-    """The turn will not be asked (again): `revoked`, `erased`, `operator`."""
+    """The turn will not be asked (again): `revoked`, `erased`, `too-late`."""
 
     turn: int
     reason: str

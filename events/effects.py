@@ -39,9 +39,11 @@ class Wake(msgspec.Struct, frozen=True):
 Effect = Ask | Send | RequestCode | Wake
 
 
-def due(state: Conversation, now_ms: int) -> Iterator[Effect]:
-    """Everything that `state` calls for: one send at a time, the oldest first."""
-    if state.turn:
+def due(state: Conversation, now_ms: int, *, known: bool = True) -> Iterator[Effect]:
+    """Everything that `state` calls for: one send at a time, the oldest first. While it isn't
+    `known` who is let in (`Standing.is_known`), nobody is served.
+    """
+    if state.turn and known:
         if state.turn.retry_ms <= now_ms:
             yield Ask(state.turn.version, state.turn.attempt)
         else:

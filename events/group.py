@@ -57,6 +57,7 @@ def decide_group(
     | rule | condition | verdict |
     | --- | --- | --- |
     | `empty-sender` | nobody's name | ignore, denied |
+    | `groups-disabled` | `enableGroups` is off | ignore, denied |
     | `not-a-member` | neither a member nor the creator | ignore, denied |
     | (`creator`) | the creator, and `creatorBypass` holds for them | on to `mention` |
     | `group-policy` | `disabled`, or a value that no version knows | ignore, denied |
@@ -71,6 +72,8 @@ def decide_group(
     """
     if not fold(sender):
         return Verdict("ignore", "denied", "empty-sender")
+    if not policy.enable_groups:
+        return Verdict("ignore", "denied", "groups-disabled")
     if not member and sender != permission.creator:
         return Verdict("ignore", "denied", "not-a-member")
     verdict = _admit(policy, permission, sender, ambiguous=ambiguous)

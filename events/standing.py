@@ -37,6 +37,12 @@ class Standing(msgspec.Struct, frozen=True):
     ambiguous: frozenset[str] = frozenset()
     erased: Mapping[str, Erasure] = {}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody can be judged by it: not while a group's members are to be looked up."""
+        group_off = not self.policy.enable_groups
+        return self.group is None or self.group.members is not None or group_off
+
     def membership(self, sender: str) -> Membership:
         """Whether `sender` belongs to the group; `direct` when this is no group."""
         if self.group is None:

@@ -1,5 +1,7 @@
 """What follows from a turn: the agent's answer, its failure, or the turn's end by other means."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from events.conversation import Turn
@@ -87,9 +89,13 @@ def decide_failure(moment: Moment, turn: int, attempt: int, failure: Failure) ->
     return unfolding.done()
 
 
-def decide_standing(moment: Moment) -> list[Draft]:
-    """What follows from the standing alone: a turn that may not go on ends, a next one begins."""
-    return Unfolding(moment).done()
+def decide_standing(moment: Moment, texts: Mapping[int, str] | None = None) -> list[Draft]:
+    """What follows from the standing alone: what waited for a group's members is judged (`texts` by
+    version of the MessageSeen), a turn that may not go on ends, a next one begins."""
+    unfolding = Unfolding(moment)
+    for message in moment.state.waiting:
+        unfolding.settle(message, (texts or {}).get(message.version, ""))
+    return unfolding.done()
 
 
 def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -> list[Draft]:
@@ -97,7 +103,7 @@ def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -
     answered after all, if its sender is still let in."""
     message = seen.event
     unfolding = Unfolding(moment)
-    if isinstance(message, MessageSeen) and unfolding.lets_in(message.sender):
+    if isinstance(message, MessageSeen) and unfolding.may_let_in(message.sender):
         unfolding.add(MessageRetried(aside, message.sender, message.sent_ms, tools), by=seen.seq)
     return unfolding.done()
 

@@ -78,9 +78,9 @@ class Unfolding:
 
     def settle(self, message: Waiting, text: str) -> None:
         """Judge a message, unless its group can't be looked up right now."""
-        considered = self.standing.considered(message.sender, self.moment.now_ms)
-        if considered.membership == "unknown":
+        if not self.standing.is_known:
             return
+        considered = self.standing.considered(message.sender, self.moment.now_ms)
         mention = mentioned(text, considered.own)
         verdict, tools = judge(
             self.standing.policy, self.moment.address, message.sender, considered, mention=mention
@@ -119,7 +119,7 @@ class Unfolding:
         """The drafts, with a turn ended that may not go on, the next one begun, and the watermark
         advanced when all is at rest."""
         self._end_unserved_turn()
-        while self.state.queue and self.state.turn is None:
+        while self.state.queue and self.state.turn is None and self.standing.is_known:
             self._dispatch(self.state.queue[0])
         if self.state.at_rest and self.state.newest_ms > self.state.watermark:
             self.add(WatermarkAdvanced(self.state.newest_ms))
@@ -131,9 +131,13 @@ class Unfolding:
         if turn is None:
             return
         reason = "erased" if self.standing.erased_since(turn.sender, turn.began_ms) else "revoked"
-        if reason == "erased" or not self.lets_in(turn.sender):
-            self.add(TurnCancelled(turn.version, reason), by=turn)
-            self.give_up(turn, reason)
+        if reason == "erased" or not self.may_let_in(turn.sender):
+            self.cancel(turn, reason)
+
+    def cancel(self, turn: Turn, reason: str) -> None:
+        """End a turn that will not be asked (again)."""
+        self.add(TurnCancelled(turn.version, reason), by=turn)
+        self.give_up(turn, reason)
 
     def give_up(self, turn: Turn, reason: str) -> None:
         """Set aside the messages of a turn that has ended without an answer."""
@@ -143,7 +147,7 @@ class Unfolding:
     def _dispatch(self, first: Waiting) -> None:
         if self.standing.is_erased(first.sender, first.sent_ms):
             self.add(MessageSetAside(first.version, "erased"), by=first)
-        elif not self.lets_in(first.sender):
+        elif not self.may_let_in(first.sender):
             self._set_aside_all_of(first.sender, "revoked")
         elif self._over_budget(first.sender):
             if self.state.noticed_ms <= self._window_start_ms():
@@ -152,11 +156,13 @@ class Unfolding:
         else:
             self._begin_turn(first)
 
-    def lets_in(self, sender: str) -> bool:
-        """Whether the standing of this moment lets `sender` in, a mention granted."""
-        considered = self.standing.considered(sender, self.moment.now_ms)
-        if considered.membership == "unknown":
+    def may_let_in(self, sender: str) -> bool:
+        """Whether the standing of this moment lets `sender` in, a mention granted, or can't tell:
+        what was let in before waits then, neither served nor refused.
+        """
+        if not self.standing.is_known:
             return True
+        considered = self.standing.considered(sender, self.moment.now_ms)
         verdict, _ = judge(
             self.standing.policy, self.moment.address, sender, considered, mention=True
         )

@@ -175,6 +175,8 @@ def _rule(event: PolicyDecided, policy: AccountPolicy | None) -> str:
             return "the operator approved the sender's pairing"
         case "dm-policy":
             return f"dmPolicy is {dm_policy}"
+        case "groups-disabled":
+            return "groups are turned off (enableGroups)"
         case "not-a-member":
             return "the sender is no member of the group"
         case "group-policy":

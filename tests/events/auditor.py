@@ -123,8 +123,8 @@ class Auditor:
                 self.watermark = position
 
     def _set_aside(self, message: int, reason: str) -> None:
-        if reason == "too-late":
-            assert message in self.seen.keys() - self.decided
+        if message in self.seen.keys() - self.decided:
+            assert reason == "too-late"
             self.undecided.add(message)
         else:
             assert message in self.let_in
@@ -137,7 +137,8 @@ class Auditor:
 
     def _policy_decided(self, one: Recorded, event: PolicyDecided) -> None:
         assert event.message not in self.decided, "a message was decided twice"
-        assert event.considered.membership != "unknown", "judged as no member, unlooked"
+        looked_up = event.considered.membership != "unknown"
+        assert looked_up or event.rule == "groups-disabled", "judged as no member, unlooked"
         seen = self.seen[event.message]
         assert one.cause == seen.seq
         assert isinstance(seen.event, MessageSeen)

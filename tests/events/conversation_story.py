@@ -12,7 +12,6 @@ from events.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
-    decide_membership_known,
     decide_set_aside,
     decide_waited_too_long,
 )
@@ -76,7 +75,7 @@ class ConversationStory:
 
     def effects(self) -> list[Effect]:
         """What the state calls for now."""
-        return list(due(self.state, self.now_ms))
+        return list(due(self.state, self.now_ms, known=self.standing.is_known))
 
     def texts(self, events: Iterable[Event]) -> list[str]:
         """The words that belong to `events` of this conversation, in their order."""
@@ -122,15 +121,15 @@ class ConversationStory:
     def group_is(self, *members: str, name: str = "Team") -> list[Event]:
         """The group's file shows who its members are; what waited for that is judged."""
         self.standing = replace(self.standing, group=GroupFacts(name, frozenset(members)))
-        return self.judge_waiting()
+        return self.look_again()
 
-    def judge_waiting(self) -> list[Event]:
-        """Judge what waits for the group's members, as far as they are known."""
+    def look_again(self) -> list[Event]:
+        """What follows from the standing as it is now."""
         waiting = {one.version for one in self.state.waiting}
         texts = {
             one.version: self.log.text(one) or "" for one in self.recorded if one.version in waiting
         }
-        return self.follow(decide_membership_known(self.moment, texts))
+        return self.follow(turns.decide_standing(self.moment, texts))
 
     def group_is_unknown(self) -> None:
         """The group's file has no source right now."""
@@ -151,7 +150,7 @@ class ConversationStory:
             digest=policy.digest(),
             pairing=pairing or self.standing.pairing,
         )
-        return self.follow(turns.decide_standing(self.moment))
+        return self.look_again()
 
     def agent_replies(self, text: str = "hi", *, silent: bool = False) -> list[Event]:
         """The agent answers the turn in flight."""

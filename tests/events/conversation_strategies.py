@@ -105,8 +105,8 @@ def lets_in(standing: Standing, sender: str) -> bool:
     if group is None:
         listed = sender in policy.allow_from or standing.pairing == "approved"
         return listed or policy.dm_policy == "allow"
-    if group.members is None:
-        return True
+    if group.members is None or not policy.enable_groups:
+        return False
     if sender not in group.members | {"alice"}:
         return False
     if sender == "alice" and policy.creator_bypass:

@@ -64,6 +64,12 @@ def test_who_is_not_a_member_is_denied_even_if_listed(policy: GroupPolicy, entry
     assert verdict == Verdict("ignore", "denied", "not-a-member")
 
 
+def test_with_groups_off_not_even_the_creator_is_let_in() -> None:
+    off = replace(ACCOUNT, enable_groups=False)
+    verdict = decide(group("open", "alice"), "alice", account=off)
+    assert verdict == Verdict("ignore", "denied", "groups-disabled")
+
+
 @pytest.mark.parametrize("policy", [*POLICIES, UNKNOWN])
 @pytest.mark.parametrize("member", [True, False])
 def test_the_creator_passes_every_policy_and_the_list(policy: GroupPolicy, *, member: bool) -> None:
