@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.children import Children
 from actors.event_sourced import EventSourced
+from actors.forgetting import Forgetting
 from actors.group import GroupActor
 from actors.messages import (
     Announce,
@@ -25,6 +26,7 @@ from actors.messages import (
     Forget,
     Forward,
     GroupSeen,
+    Heard,
     MayStop,
     Observed,
     Offer,
@@ -47,9 +49,9 @@ from events.account_events import (
     PairingApproved,
     PairingExpired,
     PairingRevoked,
-    PersonErased,
     PolicyApplied,
 )
+from events.arrivals import Arrival
 from events.conversation_events import WatermarkAdvanced
 from events.erasure import decide_erasure
 from events.event import Draft, Event, Recorded
@@ -65,6 +67,7 @@ from events.pairing import (
 from events.policy import AccountPolicy
 from events.standing import GroupFacts, Standing, person_key
 from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
+from store.erasure import extensions, unfinished
 
 RESTARTS = 5
 """How often a conversation is restarted at once; then it waits, and is tried again each time after
@@ -99,6 +102,7 @@ class AccountActor(EventSourced[Account]):
         self._unfinished = tuple(unfinished)
         self._strikes = Strikes()
         self._failures: dict[str, int] = {}
+        self._forgetting = Forgetting()
         self._groups: dict[tuple[str, str], GroupFacts] = {}
         self._ambiguous: frozenset[str] = frozenset()
 
@@ -106,18 +110,19 @@ class AccountActor(EventSourced[Account]):
 
     def on_ready(self) -> None:
         """Put the policy on record, resume what was left open, then take in what is new."""
-        for person in self.state.erased:
-            self._lose_key(person)
+        forgotten = unfinished(self.system.log, self.state, self.settings.id)
+        drafts = extensions(self.system.log, self.state, self.settings.id, forgotten)
         policy = self.settings.policy
         applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
         changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
         before = self.state.policy
         groups_turned_on = bool(before and not before.enable_groups and policy.enable_groups)
-        self.append(
-            self._drafts(applied) if changed else [], lambda _: self._resume(groups_turned_on)
-        )
+        if changed:
+            drafts += self._drafts(applied)
+        self.append(drafts, lambda _: self._resume(forgotten, groups_turned_on))
 
-    def _resume(self, baseline_groups: bool) -> None:
+    def _resume(self, forgotten: Iterable[str], baseline_groups: bool) -> None:
+        self._lose_keys(forgotten)
         for stream in self._unfinished:
             self.children.wake(stream)
         for approval in self.state.approvals.values():
@@ -136,6 +141,8 @@ class AccountActor(EventSourced[Account]):
                 self.children.tell(stream, inner)
             case CodeWanted():
                 self._code_wanted(message)
+            case Heard(stream, version):
+                self._heard(stream, version)
             case MayStop(stream, received):
                 self.children.may_stop(stream, received)
             case ChildFailed(stream, failed, _):
@@ -191,9 +198,6 @@ class AccountActor(EventSourced[Account]):
                     self._refresh(Peer(self.settings.id, person))
                 case PolicyApplied():
                     self._refresh_all()
-                case PersonErased(person):
-                    self._lose_key(person)
-                    self._refresh_all()
 
     # Conversations
 
@@ -218,7 +222,7 @@ class AccountActor(EventSourced[Account]):
             digest=self.state.digest,
             account_version=self.state.version,
             ambiguous=self._ambiguous,
-            erased=self.state.erased,
+            erased=self._forgetting.covering(self.state.erased),
         )
         match address:
             case Peer(_, name):
@@ -236,6 +240,9 @@ class AccountActor(EventSourced[Account]):
         return replace(facts, name_shared=shared and bool(facts.name))
 
     def _offer(self, offer: Offer) -> None:
+        if any(self._is_forgotten(one) for one in offer.arrivals):
+            offer.receipt.refuse()
+            return
         standing = self._standing(offer.conversation)
         deliver = Deliver(offer.arrivals, standing, offer.receipt, offer.baseline)
         self.children.tell(conversation_stream(offer.conversation), deliver)
@@ -306,28 +313,46 @@ class AccountActor(EventSourced[Account]):
     def _forget(self, forget: Forget) -> None:
         account, person = self.settings.id, forget.person
         key_id = self.system.log.key_id(person_key(account, person))
-        if key_id is None:
+        if person in self._forgetting:
+            self._forgetting.join(person, forget.answer)
+        elif key_id is None:
             forget.answer(None)
-            return
-        drafts = decide_erasure(
-            account,
-            person,
-            key_id=key_id,
-            newest_ms=forget.newest_ms,
-            now_ms=self.system.now_ms(),
-            by=forget.by,
-        )
-        self.append(drafts, lambda _: forget.answer(person))
+        else:
+            now_ms = self.system.now_ms()
+            drafts = decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=forget.by)
+            self.append(drafts, lambda _: self._withdraw(forget))
 
-    def _lose_key(self, person: str) -> None:
-        """Destroy the key that an erasure on record names, unless that is done already.
+    def _withdraw(self, forget: Forget) -> None:
+        version = self.state.version
+        self._forgetting.begin(forget.person, version, self.children, forget.answer)
+        self._refresh_all()
+        self._finish_forgetting()
 
-        Here an actor waits for the disk: it is seldom, and no word of that person may be read or
-        written in between.
-        """
-        name = person_key(self.settings.id, person)
-        if self.system.log.key_id(name) == self.state.erased[person].key_id:
-            self.system.log.destroy(name)
+    def _heard(self, stream: str, version: int) -> None:
+        self._forgetting.heard(stream, version)
+        self._finish_forgetting()
+
+    def _finish_forgetting(self) -> None:
+        """Here an actor reads whole streams, and waits for the disk: it is seldom."""
+        persons = self._forgetting.ready()
+        if persons:
+            drafts = extensions(self.system.log, self.state, self.settings.id, persons)
+            self.append(drafts, lambda _: self._forgotten(persons))
+
+    def _forgotten(self, persons: Sequence[str]) -> None:
+        self._lose_keys(persons)
+        self._forgetting.done(persons)
+        self._refresh_all()
+
+    def _lose_keys(self, persons: Iterable[str]) -> None:
+        for person in persons:
+            self.system.log.destroy(person_key(self.settings.id, person))
+
+    def _is_forgotten(self, arrival: Arrival) -> bool:
+        """Whether an arrival is named by a key that goes, or is gone: the intake has to read it
+        again, and to name it anew."""
+        key_id = self.system.log.key_id(person_key(self.settings.id, arrival.sender))
+        return arrival.sender in self._forgetting or arrival.key_id != key_id
 
     # Failure
 
@@ -342,10 +367,13 @@ class AccountActor(EventSourced[Account]):
         if self._failures[stream] > RESTARTS and not instead:
             at_ms = self.system.now_ms() + RESTART_PAUSE_MS
             self.system.effects.wake(stream, at_ms)
+            self._heard(stream, self.state.version)
             return
         self.children.wake(stream)
         for message in instead:
             self.children.tell(stream, message)
+        if self._forgetting:
+            self._refresh_all()
 
     def on_failure(
         self,

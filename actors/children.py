@@ -6,6 +6,7 @@ from typing import Any
 
 import pykka
 
+from actors.dispatcher import tell
 from actors.messages import Deliver, Quiet, Receipt, SetAside
 
 PRUNE_AT = 64
@@ -46,7 +47,11 @@ class Children:
         return child
 
     def tell(self, stream: str, message: Any) -> None:
-        """Tell the child of `stream`, started if it isn't live."""
+        """Tell the child of `stream`, started if it isn't live.
+
+        One that has just failed hears nothing any more: as with all that it did not handle, what it
+        was told is called for again, by its state or by a receipt that is refused.
+        """
         child = self.wake(stream)
         child.told += 1
         child.told_ms = self._now_ms()
@@ -54,7 +59,7 @@ class Children:
             if len(child.receipts) >= PRUNE_AT:
                 child.receipts = [one for one in child.receipts if not one.settled]
             child.receipts.append(message.receipt)
-        child.ref.tell(message)
+        tell(child.ref, message)
 
     def tell_if_live(self, stream: str, message: Any) -> None:
         """Tell the child of `stream` only if it is live."""

@@ -25,7 +25,7 @@ from actors.private_socket import bind
 from events.policy import ToolGrant
 from events.streams import account_stream
 from store.dead_letters import DeadLetter, dead_letters, tools_of
-from store.erasure import accounts_with, nearest, newest_ms
+from store.erasure import accounts_with, nearest
 from store.event_log import EventLog
 
 log = logging.getLogger(__name__)
@@ -171,10 +171,9 @@ class Control:
             near = f"; names like it: {', '.join(map(repr, names))}" if names else ""
             return _refusal(404, f"no words of {person!r} are kept{near}")
         for account in accounts:
-            newest = await asyncio.to_thread(newest_ms, self._log, account, person)
             await self._answered(
-                lambda answer, account=account, newest=newest: self._tell(  # type: ignore[misc]
-                    account_stream(account), Forget(person, newest, "operator", answer)
+                lambda answer, account=account: self._tell(  # type: ignore[misc]
+                    account_stream(account), Forget(person, "operator", answer)
                 )
             )
         return JSONResponse({"accounts": accounts, "person": person})

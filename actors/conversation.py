@@ -9,6 +9,7 @@ from typing import Any
 
 import pykka
 
+from actors.dispatcher import tell
 from actors.event_sourced import EventSourced
 from actors.messages import (
     AgentAnswered,
@@ -20,6 +21,7 @@ from actors.messages import (
     CodeWanted,
     CodeWithheld,
     Deliver,
+    Heard,
     Loaded,
     MayStop,
     Quiet,
@@ -103,11 +105,12 @@ class ConversationActor(EventSourced[Conversation]):
             case StandingChanged(standing):
                 self.standing = standing
                 self._look_again()
+                tell(self._parent, Heard(self.stream, standing.account_version))
             case Announce(person, seq):
                 announced = Announced(person)
                 self.append(
                     decide_approved(self._moment(), person, seq),
-                    lambda _: self._parent.tell(announced),
+                    lambda _: tell(self._parent, announced),
                 )
             case Redeem():
                 drafts = self._redeemed(message)
@@ -226,13 +229,13 @@ class ConversationActor(EventSourced[Conversation]):
                 )
             case RequestCode(message):
                 stranger = next(one for one in self.state.uncoded if one.version == message)
-                self._parent.tell(CodeWanted(self.stream, stranger.sender, message, stranger.seq))
+                tell(self._parent, CodeWanted(self.stream, stranger.sender, message, stranger.seq))
             case Wake(at_ms):
                 self.system.effects.wake(self.stream, at_ms)
 
     def _ask_to_stop(self) -> None:
         if self.state.at_rest and not self.stash:
-            self._parent.tell(MayStop(self.stream, self._received))
+            tell(self._parent, MayStop(self.stream, self._received))
 
 
 def _goes_with(first: Deliver, message: Any) -> bool:

@@ -1,6 +1,5 @@
 """The whole of it: log, dispatcher, edges and actors, started and stopped in mirrored order."""
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from actors.agents.configured import build_agent
 from actors.agents.protocol import Agent
 from actors.configuration import AccountConfig, Configuration
 from actors.control import Control
-from actors.dispatcher import PooledDispatcher
+from actors.dispatcher import PooledDispatcher, tell
 from actors.edge import Edge
 from actors.gateway import GatewayActor
 from actors.loader import Loader
@@ -30,8 +29,6 @@ from events.gateway import GatewayStopped, StoreReopened
 from events.streams import GATEWAY, account_stream
 from store.lmdb_log import LmdbLog
 from store.scrub import Scrub
-
-log = logging.getLogger(__name__)
 
 
 class AccountMoved(Exception):
@@ -162,11 +159,7 @@ class Daemon:
 
     def tell(self, stream: str, message: Any) -> None:
         """Tell the actor of `stream`, through its parents."""
-        addressed = message if stream == GATEWAY else Forward(stream, message)
-        try:
-            self._gateway.tell(addressed)
-        except pykka.ActorDeadError:
-            log.debug("the gateway is gone; %s was not told", type(message).__name__)
+        tell(self._gateway, message if stream == GATEWAY else Forward(stream, message))
 
     # Opening
 

@@ -188,3 +188,11 @@ class SimulatedDispatcher:
         while steps < most and self.step():
             steps += 1
         return steps
+
+
+def tell(ref: "pykka.ActorRef[Any]", message: Any) -> None:
+    """Tell an actor that may be gone: whoever takes its place starts from the log."""
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        log.debug("%s is gone; %s was not told", ref, type(message).__name__)

@@ -6,7 +6,6 @@ never decides on state that is not durable. When a handler fails, the actor stop
 starts another one from the log, which alone is the truth.
 """
 
-import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -15,13 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import pykka
 
-from actors.dispatcher import ScheduledActor
+from actors.dispatcher import ScheduledActor, tell
 from actors.messages import Appended, ChildFailed, Loaded
 from actors.system import System
 from events.event import Draft, Recorded
 from store.event_log import Committed
-
-log = logging.getLogger(__name__)
 
 State = TypeVar("State")
 Evolve = Callable[[State, Recorded], State]
@@ -80,7 +77,7 @@ class EventSourced(ScheduledActor, Generic[State]):
         """Ask for the state; everything waits until it has come."""
         me = self.actor_ref
         self.system.states.load(
-            self.stream, type(self.state), self._fold, lambda state: _tell(me, Loaded(state))
+            self.stream, type(self.state), self._fold, lambda state: tell(me, Loaded(state))
         )
 
     def on_receive(self, message: Any) -> None:
@@ -120,7 +117,7 @@ class EventSourced(ScheduledActor, Generic[State]):
         self.system.log.append(
             drafts,
             expected={self.stream: version},
-            then=lambda outcome: _tell(me, Appended(outcome)),
+            then=lambda outcome: tell(me, Appended(outcome)),
         )
 
     def _settle(self, outcome: Any) -> None:
@@ -154,12 +151,4 @@ class EventSourced(ScheduledActor, Generic[State]):
         del exception_value, traceback
         if self.parent:
             error = exception_type.__name__ if exception_type else "unknown"
-            _tell(self.parent, ChildFailed(self.stream, self._handling, error))
-
-
-def _tell(ref: "pykka.ActorRef[Any]", message: Any) -> None:
-    """Tell an actor that may be gone: whoever is told in its place starts from the log."""
-    try:
-        ref.tell(message)
-    except pykka.ActorDeadError:
-        log.debug("%s is gone; %s was not told", ref, type(message).__name__)
+            tell(self.parent, ChildFailed(self.stream, self._handling, error))

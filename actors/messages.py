@@ -99,13 +99,19 @@ class Ruling(msgspec.Struct, frozen=True):
 
 
 class Forget(msgspec.Struct, frozen=True):
-    """From the operator: give up the words of `person`, whose newest known message was sent at
-    `newest_ms`. `answer` gets the name when it is done, or `None` when nothing was kept of them."""
+    """From the operator: give up the words of `person`. `answer` gets the name when it is done, or
+    `None` when nothing was kept of them."""
 
     person: str
-    newest_ms: int
     by: str
     answer: Callable[[str | None], None]
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """From a child: all that it decides from now on, it decides by a standing of this version."""
+
+    stream: str
+    account_version: int
 
 
 class MayStop(msgspec.Struct, frozen=True):

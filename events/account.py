@@ -11,6 +11,7 @@ from events.account_events import (
     AccountOnline,
     ChatAppDeaf,
     ChatAppHealed,
+    ErasureExtended,
     FeedReset,
     PairingAnnounced,
     PairingApproved,
@@ -47,9 +48,14 @@ class Approval(Struct, frozen=True, gc=False):
     announced: bool = False
 
 
+UNDER_WAY_MS = 2**63 - 1
+"""An erasure that is under way covers all that is recorded until it is done."""
+
+
 class Erasure(Struct, frozen=True, gc=False):
-    """The last time that somebody's words were given up: with the key `key_id`, recorded `at_ms`;
-    their messages up to `until_ms` (their clock) are not taken in again."""
+    """The last time that somebody's words were given up: with the key `key_id`, recorded `at_ms`
+    (`UNDER_WAY_MS`: it isn't done yet); their messages up to `until_ms` (their clock) are not taken
+    in again."""
 
     key_id: bytes
     at_ms: int
@@ -127,6 +133,11 @@ def _erased(state: Account, one: Recorded, event: PersonErased) -> dict[str, Any
     return {"erased": {**state.erased, event.person: erasure}}
 
 
+def _extended(state: Account, _: Recorded, event: ErasureExtended) -> dict[str, Any]:
+    erasure = replace(state.erased[event.person], until_ms=event.until_ms)
+    return {"erased": {**state.erased, event.person: erasure}}
+
+
 def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
     return {name: one for name, one in kept.items() if name != person}
 
@@ -148,6 +159,7 @@ _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] =
     PairingApproved: _approved,
     PairingAnnounced: _announced,
     PersonErased: _erased,
+    ErasureExtended: _extended,
     PairingDenied: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingExpired: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingRevoked: lambda state, _, event: {"approvals": _without(state.approvals, event.person)},

@@ -102,15 +102,24 @@ class PairingAnnounced(Event, frozen=True):
 
 
 class PersonErased(Event, frozen=True):
-    """The words of `person` were given up: the key with this id (which tells nothing of the key
-    itself) is destroyed as soon as this is durable.
+    """The words of `person` are given up: the key with this id (which tells nothing of the key
+    itself) is destroyed as soon as this is durable and nothing more is recorded under it.
 
     What the mesh still shows of that person, in any conversation of the account, is not taken in
-    again: messages whose `sent_ms` is at most `until_ms`, which is the newest of theirs that was
-    known, or the moment of the erasure if that is later. `by`: by which way it was asked for.
+    again: messages whose `sent_ms` is at most `until_ms`, the moment of the erasure. `by`: by which
+    way it was asked for.
     """
 
     person: str
     key_id: bytes
     until_ms: int
     by: str
+
+
+class ErasureExtended(Event, frozen=True):
+    """Messages of a person that was erased up to `until_ms` are not taken in again either: so far
+    reaches (`sent_ms`, their clock may be ahead) what was recorded before the key was destroyed.
+    """
+
+    person: str
+    until_ms: int

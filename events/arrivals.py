@@ -23,9 +23,10 @@ BASELINE_CHUNK = 1_000
 class Arrival(msgspec.Struct, frozen=True):
     """One message as the intake shows it.
 
-    `wire_id`: the id in it, if the sender's client put one there; `available_ms`: since when the
-    mesh could have shown it to us; `malformed`: it is nothing that a person could have meant as a
-    message; `salt`: random, for its body.
+    `key_id`: the sender's key that `identity` was made with; `wire_id`: the id in it, if the
+    sender's client put one there; `available_ms`: since when the mesh could have shown it to us;
+    `malformed`: it is nothing that a person could have meant as a message; `salt`: random, for its
+    body.
     """
 
     identity: bytes
@@ -38,6 +39,7 @@ class Arrival(msgspec.Struct, frozen=True):
     files: tuple[str, ...] = ()
     wire_id: str = ""
     malformed: bool = False
+    key_id: bytes = b""
 
 
 def is_ours(arrival: Arrival, own: str, log_id: str) -> bool:

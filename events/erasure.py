@@ -1,7 +1,8 @@
 """Forgetting a person, or what is old: the words go, what was decided stays, and the mesh can't
 bring them back."""
 
-from events.account_events import PersonErased
+from events.account import Erasure
+from events.account_events import ErasureExtended, PersonErased
 from events.event import Draft
 from events.gateway import WordsExpired
 from events.streams import GATEWAY, account_stream
@@ -23,12 +24,16 @@ def decide_expiry(expired: int, *, now_ns: int, retention_ns: int) -> list[Draft
 
 
 def decide_erasure(
-    account: str, person: str, *, key_id: bytes, newest_ms: int, now_ms: int, by: str
+    account: str, person: str, *, key_id: bytes, now_ms: int, by: str
 ) -> list[Draft]:
-    """Give up the words of `person` in `account`, encrypted under the key `key_id`.
+    """Give up the words of `person` in `account`, encrypted under the key `key_id`."""
+    return [Draft(account_stream(account), PersonErased(person, key_id, now_ms, by))]
 
-    `newest_ms` is the newest `sent_ms` of any message of theirs that is known: a sender's clock may
-    be ahead of ours, and what the mesh shows of that time is old all the same.
+
+def decide_extension(account: str, person: str, erasure: Erasure, newest_ms: int) -> list[Draft]:
+    """Let an `erasure` reach as far as what was recorded until now, the key's end: `newest_ms` is
+    the newest `sent_ms` of any message of theirs. Under another key it would be taken for new.
     """
-    erased = PersonErased(person, key_id, max(newest_ms, now_ms), by)
-    return [Draft(account_stream(account), erased)]
+    if newest_ms <= erasure.until_ms:
+        return []
+    return [Draft(account_stream(account), ErasureExtended(person, newest_ms))]

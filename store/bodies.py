@@ -23,6 +23,16 @@ NONCE_BYTES = 12
 _NONCE_AT = KEY_ID_BYTES + 2
 
 
+class SecretKey(NamedTuple):
+    """A person's or a week's key: 32 secret bytes, and an id that tells nothing of them."""
+
+    id: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"SecretKey({self.id.hex()})"
+
+
 class KeyName(NamedTuple):
     """Which key opens a body: that of a person (its id) for a week (`events.erasure.week_of`)."""
 

@@ -1,13 +1,14 @@
 """Who can be forgotten, and forgetting without a daemon."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from events.account import fold
+from events.account import Account, fold
 from events.conversation_events import MessageIgnored, MessageSeen
-from events.erasure import decide_erasure
+from events.erasure import decide_erasure, decide_extension
+from events.event import Draft
 from events.standing import person_key
-from events.streams import Group, Peer, account_stream, parse_stream
+from events.streams import Peer, account_stream, conversation_stream, parse_stream
 from store.event_log import EventLog
 
 NEAREST = 5
@@ -26,14 +27,37 @@ def nearest(log: EventLog, person: str) -> list[str]:
 
 
 def newest_ms(log: EventLog, account: str, person: str) -> int:
-    """The time (ms, their clock) of the newest message of `person` that is known; 0: none is."""
+    """The time (ms, their clock) of the newest message of `person` on record; 0: there is none."""
+    direct = conversation_stream(Peer(account, person))
+    groups = log.streams(f"{account_stream(account)}/group/")
     times = (
         one.event.sent_ms
-        for stream in _conversations(log, account, person)
+        for stream in (direct, *groups)
         for one in log.read_stream(stream)
         if isinstance(one.event, MessageSeen | MessageIgnored) and one.event.sender == person
     )
     return max(times, default=0)
+
+
+def unfinished(log: EventLog, account: Account, of: str) -> list[str]:
+    """Those whose words were given up in `account`, named `of`, and whose key is still there."""
+    return [
+        person
+        for person, erasure in account.erased.items()
+        if log.key_id(person_key(of, person)) == erasure.key_id
+    ]
+
+
+def extensions(log: EventLog, account: Account, of: str, persons: Iterable[str]) -> list[Draft]:
+    """What is to be recorded before the keys of `persons` are destroyed, when nothing more will be
+    recorded under them."""
+    return [
+        draft
+        for person in persons
+        for draft in decide_extension(
+            of, person, account.erased[person], newest_ms(log, of, person)
+        )
+    ]
 
 
 def erase(log: EventLog, account: str, person: str, *, now_ms: int, by: str) -> bool:
@@ -41,30 +65,23 @@ def erase(log: EventLog, account: str, person: str, *, now_ms: int, by: str) -> 
 
     For a log that no daemon holds: it must be open for writing.
     """
-    name = person_key(account, person)
-    key_id = log.key_id(name)
+    key_id = log.key_id(person_key(account, person))
     if key_id is None:
         return False
-    newest = newest_ms(log, account, person)
-    drafts = decide_erasure(account, person, key_id=key_id, newest_ms=newest, now_ms=now_ms, by=by)
-    stream = account_stream(account)
-    log.commit(drafts, expected={stream: log.version(stream)})
-    log.destroy(name)
+    _commit(log, account, decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=by))
+    finish_erasures(log, account)
     return True
 
 
 def finish_erasures(log: EventLog, account: str) -> None:
     """Lose the keys that are recorded as lost: a crash may have come in between."""
-    for person, erasure in fold(log.read_stream(account_stream(account))).erased.items():
-        name = person_key(account, person)
-        if log.key_id(name) == erasure.key_id:
-            log.destroy(name)
+    state = fold(log.read_stream(account_stream(account)))
+    persons = unfinished(log, state, account)
+    _commit(log, account, extensions(log, state, account, persons))
+    for person in persons:
+        log.destroy(person_key(account, person))
 
 
-def _conversations(log: EventLog, account: str, person: str) -> Iterator[str]:
-    for stream in log.streams(f"{account_stream(account)}/"):
-        match parse_stream(stream):
-            case Peer(of, name) if of == account and name == person:
-                yield stream
-            case Group(of) if of == account:
-                yield stream
+def _commit(log: EventLog, account: str, drafts: Sequence[Draft]) -> None:
+    stream = account_stream(account)
+    log.commit(drafts, expected={stream: log.version(stream)})

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from events.event import Draft, Recorded
+from store.bodies import SecretKey
 from store.errors import (
     DuplicateMessage,
     InvalidAppend,
@@ -40,6 +41,7 @@ __all__ = [
     "LogUnusable",
     "Outcome",
     "Place",
+    "SecretKey",
     "VersionConflict",
     "events_of",
 ]
@@ -178,8 +180,8 @@ class EventLog(Protocol):
     def body(self, seq: int, slot: int = 0) -> str | None:
         """The words of an event; `None` when they were erased, or never were."""
 
-    def key(self, person: str) -> bytes:
-        """The 32 bytes that are `person`'s key; made on first use, and durable before return."""
+    def key(self, person: str) -> SecretKey:
+        """`person`'s key; made on first use, and durable before return."""
 
     def key_id(self, person: str) -> bytes | None:
         """What `person`'s key is called, which tells nothing of it; `None` when there is none."""

@@ -18,11 +18,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from store.bodies import KEY_ID_BYTES, KeyName
+from store.bodies import KEY_ID_BYTES, KeyName, SecretKey
 from store.creation import sync_folder
 from store.errors import LogDamaged, LogUnusable
 
@@ -31,14 +30,6 @@ KEY_BYTES = 32
 
 _CIPHERS_KEPT = 4_096
 _Signature = tuple[int, int, int]
-
-
-class _Key(NamedTuple):
-    id: bytes
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"_Key({self.id.hex()})"
 
 
 Owner = str | int
@@ -57,8 +48,8 @@ class Keyring:
         self._entropy = entropy
         self._writable = writable
         self._lock = threading.Lock()
-        self._keys: dict[Owner, _Key] = {}
-        self._by_id: dict[bytes, _Key] = {}
+        self._keys: dict[Owner, SecretKey] = {}
+        self._by_id: dict[bytes, SecretKey] = {}
         self._ciphers: OrderedDict[KeyName, AESGCM] = OrderedDict()
         self._signature: _Signature | None = None
         self._load()
@@ -67,11 +58,11 @@ class Keyring:
     def __repr__(self) -> str:
         return f"Keyring({str(self._path)!r}, {len(self._keys)} keys)"
 
-    def key(self, person: str) -> bytes:
-        """The 32 bytes of `person`, made on first use and durable before return."""
+    def key(self, person: str) -> SecretKey:
+        """The key of `person`, made on first use and durable before return."""
         with self._lock:
             self._ensure([person])
-            return self._keys[person].secret
+            return self._keys[person]
 
     def key_id(self, person: str) -> bytes | None:
         """What `person`'s key is called in bodies; `None` when there is none."""
@@ -175,7 +166,7 @@ class Keyring:
         if self._writable and len(whole) < len(data):
             os.truncate(self._path, len(whole))
 
-    def _hold(self, keys: dict[Owner, _Key]) -> None:
+    def _hold(self, keys: dict[Owner, SecretKey]) -> None:
         self._keys = keys
         self._by_id = {key.id: key for key in keys.values()}
         self._ciphers.clear()
@@ -184,7 +175,7 @@ class Keyring:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(self._path, flags)
 
-    def _rewrite(self, keys: dict[Owner, _Key]) -> None:
+    def _rewrite(self, keys: dict[Owner, SecretKey]) -> None:
         fresh = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(fresh, flags, 0o600)
@@ -205,11 +196,11 @@ class Keyring:
         self._fd = self._open_for_append()
 
 
-def _key(secret: bytes) -> _Key:
-    return _Key(hashlib.sha256(b"ztm-chat key id" + secret).digest()[:KEY_ID_BYTES], secret)
+def _key(secret: bytes) -> SecretKey:
+    return SecretKey(hashlib.sha256(b"ztm-chat key id" + secret).digest()[:KEY_ID_BYTES], secret)
 
 
-def _lines(keys: dict[Owner, _Key]) -> bytes:
+def _lines(keys: dict[Owner, SecretKey]) -> bytes:
     rows = (
         {"person" if isinstance(owner, str) else "week": owner, "key": key.secret.hex()}
         for owner, key in keys.items()
@@ -221,7 +212,7 @@ def _numbered(data: bytes) -> Iterable[tuple[int, bytes]]:
     return enumerate(data.splitlines(), 1)
 
 
-def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, _Key]:
+def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, SecretKey]:
     try:
         row = json.loads(line)
         name, kind = ("person", str) if "person" in row else ("week", int)

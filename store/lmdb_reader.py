@@ -9,7 +9,7 @@ from events.event import Draft, Recorded
 from store import batch, bodies, queries
 from store.database import Database
 from store.errors import LogUnusable
-from store.event_log import Head, LogStats, Outcome, Place
+from store.event_log import Head, LogStats, Outcome, Place, SecretKey
 from store.group import StreamState
 from store.keyring import Keyring
 from store.layout import unpair
@@ -129,7 +129,7 @@ class LmdbReader:
             return None
         return bodies.unseal(sealed, cipher=cipher, log_id=self.log_id, seq=seq, slot=slot)
 
-    def key(self, person: str) -> bytes:
+    def key(self, person: str) -> SecretKey:
         """See `EventLog`. A log that is only read knows the keys that its writer made."""
         self._database.check_usable()
         return self._keyring.key(person)

@@ -16,7 +16,7 @@ from events.event import Draft, Recorded
 from store.append import Append, prepare
 from store.batch import genesis
 from store.errors import LogUnusable
-from store.event_log import Committed, Head, LogStats, Outcome, Place, events_of
+from store.event_log import Committed, Head, LogStats, Outcome, Place, SecretKey, events_of
 from store.group import Group, Key, Position, StreamState
 
 
@@ -50,7 +50,7 @@ class MemoryLog:
         self._seen: dict[bytes, Place] = {}
         self._open: set[Key] = set()
         self._bodies: dict[tuple[int, int], tuple[str, int, str]] = {}
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[str, SecretKey] = {}
         self._commits = 0
         self._closed = False
         self._changed = threading.Condition(threading.RLock())
@@ -145,17 +145,19 @@ class MemoryLog:
         body = self._bodies.get((seq, slot))
         return body[-1] if body else None
 
-    def key(self, person: str) -> bytes:
+    def key(self, person: str) -> SecretKey:
         """See `EventLog`."""
         with self._changed:
             if person not in self._keys:
-                self._keys[person] = self._entropy(32)
+                secret = self._entropy(32)
+                name = hashlib.sha256(b"key id" + secret).digest()[:8]
+                self._keys[person] = SecretKey(name, secret)
             return self._keys[person]
 
     def key_id(self, person: str) -> bytes | None:
         """See `EventLog`."""
         key = self._keys.get(person)
-        return hashlib.sha256(b"key id" + key).digest()[:8] if key else None
+        return key.id if key else None
 
     def destroy(self, person: str) -> bool:
         """See `EventLog`."""

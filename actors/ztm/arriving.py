@@ -13,7 +13,9 @@ from events.arrivals import Arrival
 from events.conversation_events import Witness
 from events.event import SALT_BYTES
 from events.identity import canonical, file_hashes, identity, plain_text
+from events.standing import person_key
 from events.streams import Conversation, conversation_stream
+from store.event_log import SecretKey
 
 
 class MessageFile(msgspec.Struct, frozen=True):
@@ -39,7 +41,7 @@ class Arriving:
     `salt(n)`: n random bytes."""
 
     def __init__(
-        self, account: str, key: Callable[[str], bytes], salt: Callable[[int], bytes]
+        self, account: str, key: Callable[[str], SecretKey], salt: Callable[[int], bytes]
     ) -> None:
         self._account = account
         self._key = key
@@ -90,9 +92,8 @@ class Arriving:
 
     def identity_of(self, conversation: Conversation, message: RawMessage) -> bytes:
         """The identity of a message that the Chat API shows."""
-        return self._identity(
-            conversation, message.sender, message.time, canonical(message.message), 0
-        )
+        sender, content = message.sender, canonical(message.message)
+        return _identity(self._key_of(sender), conversation, sender, message.time, content, 0)
 
     def _arrival(
         self,
@@ -104,9 +105,11 @@ class Arriving:
         available_ms: int,
     ) -> Arrival:
         wire_id = message.message.get("id") if isinstance(message.message, dict) else ""
+        key, sender = self._key_of(message.sender), message.sender
         return Arrival(
-            identity=self._identity(conversation, message.sender, message.time, content, place),
-            sender=message.sender,
+            identity=_identity(key, conversation, sender, message.time, content, place),
+            key_id=key.id,
+            sender=sender,
             sent_ms=message.time,
             text=plain_text(message.message),
             witness=witness,
@@ -120,11 +123,12 @@ class Arriving:
         self, conversation: Conversation, file: MessageFile
     ) -> Iterable[tuple[int, str, int, Arrival]]:
         """What could not be read is recorded too: once, under the reason it was refused for."""
+        key = self._key_of(file.sender)
         for place, flaw in enumerate(file.flaws):
+            content = b"unreadable:" + flaw.encode()
             arrival = Arrival(
-                identity=self._identity(
-                    conversation, file.sender, file.ms, b"unreadable:" + flaw.encode(), place
-                ),
+                identity=_identity(key, conversation, file.sender, file.ms, content, place),
+                key_id=key.id,
                 sender=file.sender,
                 sent_ms=file.ms,
                 text="",
@@ -135,8 +139,17 @@ class Arriving:
             )
             yield file.ms, file.sender, place, arrival
 
-    def _identity(
-        self, conversation: Conversation, sender: str, time_ms: int, content: bytes, place: int
-    ) -> bytes:
-        key = self._key(f"{self._account}/{sender}")
-        return identity(key, conversation_stream(conversation), sender, time_ms, content, place)
+    def _key_of(self, sender: str) -> SecretKey:
+        return self._key(person_key(self._account, sender))
+
+
+def _identity(
+    key: SecretKey,
+    conversation: Conversation,
+    sender: str,
+    time_ms: int,
+    content: bytes,
+    place: int,
+) -> bytes:
+    chat = conversation_stream(conversation)
+    return identity(key.secret, chat, sender, time_ms, content, place)

@@ -22,6 +22,7 @@ from actors.messages import (
     AgentAnswered,
     AgentErred,
     CursorReached,
+    Forget,
     Forward,
     GroupSeen,
     Offer,
@@ -44,23 +45,26 @@ from events.turns import Failure, Reply
 from store.memory_log import MemoryLog
 
 ACCOUNT = "bot"
+TRANSIENT = Failure("AgentUnavailable", transient=True)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A message that the mesh shows."""
+    """A message that the mesh shows, since `available_ms`."""
 
     conversation: Conversation
     sender: str
     text: str
     time_ms: int
+    available_ms: int
 
 
 @dataclass
 class SimulatedReceipt:
-    """What became of an offer. Confirmed means durable: the log must hold all of it by then."""
+    """What became of an offer. Confirmed means durable: the log must hold all of it by then, but
+    for words that were given up."""
 
-    log: MemoryLog
+    world: "World"
     arrivals: tuple[Arrival, ...]
     settled: bool = False
     confirmed: bool = False
@@ -70,7 +74,8 @@ class SimulatedReceipt:
             return
         self.settled = self.confirmed = True
         for arrival in self.arrivals:
-            assert self.log.seen(arrival.identity), "confirmed before it was durable"
+            durable = self.world.log.seen(arrival.identity) or self.world.gave_up(arrival)
+            assert durable, "confirmed before it was durable"
 
     def refuse(self) -> None:
         self.settled = True
@@ -78,11 +83,13 @@ class SimulatedReceipt:
 
 @dataclass
 class World:
-    """One simulated daemon and its surroundings. `policy` is the account's."""
+    """One simulated daemon and its surroundings. `policy` is the account's, `failure` how the agent
+    fails. What happens is drawn from `random`, which may be replaced; `seed` also gives entropy."""
 
     seed: int
     policy: AccountPolicy
     fail_asks: float = 0.0
+    failure: Failure = TRANSIENT
     lose_posts: float = 0.0
     now_ms: int = 1_700_000_000_000
     shown: list[Shown] = field(default_factory=list)
@@ -97,10 +104,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.entropy = self.random.randbytes
         self._possible: list[Callable[[], None]] = []
         self.log = MemoryLog(
             clock_ns=lambda: self.now_ms * 1_000_000,
-            entropy=self.random.randbytes,
+            entropy=self.entropy,
             schedule=self._possible.append,
         )
         self._gateway: pykka.ActorRef[Any]
@@ -119,7 +127,7 @@ class World:
             dispatcher=self.dispatcher,
             effects=Effects(self),
             now_ms=lambda: self.now_ms,
-            entropy=self.random.randbytes,
+            entropy=self.entropy,
             states=self,
         )
         settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
@@ -129,9 +137,19 @@ class World:
     def crash(self) -> None:
         """kill -9: an append in flight may have become durable, but nobody was told."""
         self.crashes += 1
-        pending = [act for act in self._possible if _is_append(act)]
-        self._possible.clear()
-        for append in pending[: self.random.randint(0, len(pending))]:
+        pending = self._appends_in_flight()
+        self._boot_after(pending[: self.random.randint(0, len(pending))])
+
+    def restart(self, policy: AccountPolicy) -> None:
+        """A clean stop, which lets appends in flight become durable, and a start by `policy`."""
+        self.policy = policy
+        self._boot_after(self._appends_in_flight())
+
+    def _appends_in_flight(self) -> list[Callable[[], None]]:
+        return [act for act in self._possible if _is_append(act)]
+
+    def _boot_after(self, appends: Iterable[Callable[[], None]]) -> None:
+        for append in appends:
             append()
         self._possible.clear()
         self.boot()
@@ -203,14 +221,14 @@ class World:
     def say(self, conversation: Conversation, sender: str, text: str, late_ms: int = 0) -> None:
         """Somebody's message appears in the mesh."""
         self.now_ms += 1
-        self.shown.append(Shown(conversation, sender, text, self.now_ms - late_ms))
+        self.shown.append(Shown(conversation, sender, text, self.now_ms - late_ms, self.now_ms))
 
     def offer(self, conversation: Conversation) -> SimulatedReceipt:
         """Show all messages of a conversation to the account, as reading its files does."""
         messages = [one for one in self.shown if one.conversation == conversation]
         messages.sort(key=lambda one: (one.time_ms, one.sender))
         arrivals = tuple(self._arrival(one) for one in messages)
-        receipt = SimulatedReceipt(self.log, arrivals)
+        receipt = SimulatedReceipt(self, arrivals)
         if isinstance(conversation, Group):
             key = (conversation.creator, conversation.group)
             facts = GroupFacts("Team", self.members.get(key))
@@ -221,24 +239,34 @@ class World:
 
     def identity_of(self, one: Shown) -> bytes:
         """As the intake computes it."""
-        key = self.log.key(f"{ACCOUNT}/{one.sender}")
-        stream = conversation_stream(one.conversation)
-        return identity(key, stream, one.sender, one.time_ms, canonical(one.text), 0)
+        return self._arrival(one).identity
 
     def _arrival(self, one: Shown) -> Arrival:
+        key = self.log.key(f"{ACCOUNT}/{one.sender}")
+        stream, content = conversation_stream(one.conversation), canonical(one.text)
         return Arrival(
-            identity=self.identity_of(one),
+            identity=identity(key.secret, stream, one.sender, one.time_ms, content, 0),
+            key_id=key.id,
             sender=one.sender,
             sent_ms=one.time_ms,
             text=one.text,
             witness="feed",
-            available_ms=self.now_ms,
-            salt=self.random.randbytes(16),
+            available_ms=one.available_ms,
+            salt=self.entropy(16),
         )
 
     def rule(self, kind: Any, person: str) -> None:
         """The operator rules on a pairing."""
         self.tell(account_stream(ACCOUNT), Ruling(kind, person, "test", self.rulings.append))
+
+    def forget(self, person: str) -> None:
+        """The operator has a person's words given up."""
+        self.tell(account_stream(ACCOUNT), Forget(person, "test", self.rulings.append))
+
+    def gave_up(self, arrival: Arrival) -> bool:
+        """Whether it is on record that the words of `arrival` were given up."""
+        erasure = self.account().erased.get(arrival.sender)
+        return erasure is not None and arrival.sent_ms <= erasure.until_ms
 
     def tell(self, stream: str, message: Any) -> None:
         """Tell an actor, as the edges do."""
@@ -264,7 +292,7 @@ class World:
             self.asked[key] += 1
             if self.random.random() < self.fail_asks:
                 self.known_failures.add(key)
-                failure = Failure("AgentUnavailable", transient=True)
+                failure = self.failure
                 self.later(lambda: finish(AgentErred(task.turn, task.attempt, failure)))
             else:
                 reply = Reply(f"answer to turn {task.turn}")

@@ -307,7 +307,7 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     alice.send("my-bot", "my secret is xyzzy")
     alice.wait_for(replies(1), sender="my-bot")
     log = LmdbLog.open_reader(tmp_path / "state" / "log")
-    key = log.key("bot/alice")
+    key = log.key("bot/alice").secret
     log.close()
     told = operator.run("forget", "alic", "--yes", code=1)
     assert "no words of 'alic' are kept; names like it: 'alice'" in told
@@ -338,8 +338,7 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_start(
     alice.wait_for(replies(1), sender="my-bot")
     stop(daemon)
     log = LmdbLog.open(tmp_path / "state" / "log")
-    key, key_id = log.key("bot/alice"), log.key_id("bot/alice")
-    assert key_id is not None
+    key_id, key = log.key("bot/alice")
     add_all(log, Draft("account/bot", PersonErased("alice", key_id, 1 << 42, "operator")))
     log.close()
     daemon = operator.start()

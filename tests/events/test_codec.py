@@ -38,6 +38,7 @@ NAMES_ON_DISK = [
     "PairingRevoked",
     "PairingAnnounced",
     "PersonErased",
+    "ErasureExtended",
     "BaselineTaken",
     "MessageSeen",
     "MessageIgnored",

@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from events import account, turns
-from events.account import Erasure
-from events.account_events import PersonErased
-from events.erasure import decide_erasure
-from events.event import Event
+from events.account import UNDER_WAY_MS, Erasure
+from events.account_events import ErasureExtended, PersonErased
+from events.erasure import decide_erasure, decide_extension
+from events.event import Draft, Event
 from events.streams import account_stream
 from tests.events.account_story import AccountStory
 from tests.events.builders import (
@@ -16,6 +16,7 @@ from tests.events.builders import (
     NOW_MS,
     OPEN_DOOR,
     PEER,
+    SECOND_MS,
     arrival,
     kinds,
 )
@@ -102,9 +103,7 @@ def test_a_turn_begun_after_the_erasure_goes_on() -> None:
 
 def test_the_account_remembers_the_last_erasure_of_each() -> None:
     story = AccountStory()
-    drafts = decide_erasure(
-        ACCOUNT, "alice", key_id=KEY, newest_ms=NOW_MS + 5, now_ms=NOW_MS, by="operator"
-    )
+    drafts = decide_erasure(ACCOUNT, "alice", key_id=KEY, now_ms=NOW_MS, by="operator")
     assert [draft.stream for draft in drafts] == [account_stream(ACCOUNT)]
     first, later = drafts[0].event, PersonErased("alice", b"later id", NOW_MS + 9, "operator")
     story.happens(first, later)
@@ -113,12 +112,28 @@ def test_the_account_remembers_the_last_erasure_of_each() -> None:
     assert account.Account().erased == {}
 
 
-def test_the_cutoff_is_the_newest_message_or_now() -> None:
-    for newest, until in ((0, NOW_MS), (NOW_MS + 5, NOW_MS + 5)):
-        (draft,) = decide_erasure(
-            ACCOUNT, "alice", key_id=KEY, newest_ms=newest, now_ms=NOW_MS, by="operator"
-        )
-        assert draft.event == PersonErased("alice", KEY, until, "operator")
+def test_an_erasure_reaches_as_far_as_what_was_recorded_before_the_key_went() -> None:
+    erasure = Erasure(KEY, at_ms=NOW_MS, until_ms=NOW_MS)
+    assert decide_extension(ACCOUNT, "alice", erasure, 0) == []
+    assert decide_extension(ACCOUNT, "alice", erasure, NOW_MS) == []
+    (draft,) = decide_extension(ACCOUNT, "alice", erasure, NOW_MS + 5)
+    assert draft == Draft(account_stream(ACCOUNT), ErasureExtended("alice", NOW_MS + 5))
+    story = AccountStory()
+    story.happens(PersonErased("alice", KEY, NOW_MS, "operator"), draft.event)
+    erased = story.state.erased["alice"]
+    assert (erased.key_id, erased.until_ms) == (KEY, NOW_MS + 5)
+
+
+def test_an_erasure_that_is_under_way_covers_what_is_recorded_meanwhile() -> None:
+    story = ConversationStory(policy=replace(OPEN_DOOR, username="my-bot"))
+    story.says("one")
+    ahead = arrival("two", sent_ms=story.now_ms + HOUR_MS)
+    story.arrive(ahead)
+    erasure = Erasure(KEY, at_ms=UNDER_WAY_MS, until_ms=story.now_ms)
+    story.passes(ms=SECOND_MS)
+    story.standing = replace(story.standing, erased={"alice": erasure})
+    assert kinds(story.look_again()).count("MessageSetAside") == 2
+    assert story.state.at_rest
 
 
 def test_a_standing_says_whose_words_are_gone() -> None:

@@ -20,6 +20,7 @@ from store.event_log import (
     LogUnusable,
     Outcome,
     Place,
+    SecretKey,
     VersionConflict,
 )
 from store.integrity import compare
@@ -331,7 +332,7 @@ def test_bodies_come_back_as_they_were_written(log: EventLog) -> None:
 
 def test_everybody_has_a_key_of_their_own(log: EventLog) -> None:
     assert log.key("alice") == log.key("alice")
-    assert len(log.key("alice")) == 32
+    assert len(log.key("alice").secret) == 32
     assert len({log.key(name) for name in ("alice", "Alice", "bob", "\ud800")}) == 4
 
 
@@ -348,7 +349,7 @@ def test_a_destroyed_key_takes_the_persons_words_with_it(log: EventLog) -> None:
 
 
 def test_a_key_is_drawn_once_however_many_ask(log: EventLog) -> None:
-    keys: SimpleQueue[bytes] = SimpleQueue()
+    keys: SimpleQueue[SecretKey] = SimpleQueue()
     together = threading.Barrier(8)
 
     def ask() -> None:

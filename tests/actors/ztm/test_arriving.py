@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from actors.ztm.arriving import Arriving, MessageFile, before_us
 from actors.ztm.entries import RawEntry, RawMessage, parse_file, parse_messages
 from events.arrivals import Arrival
+from store.event_log import SecretKey
 from tests.actors.ztm.watching import group, peer
 from ztm_chat.mesh import wire
 
 ALICE = peer("alice")
-ARRIVING = Arriving("bot", lambda person: person.encode()[:64], bytes)
+ARRIVING = Arriving("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
 
 TEXTS = st.text(st.characters(exclude_categories=()))  # lone surrogates are among them
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)

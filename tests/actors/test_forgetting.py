@@ -1,0 +1,156 @@
+"""What is forgotten stays so, and is answered once, whatever happens in that very moment."""
+
+from collections import Counter
+
+import pytest
+
+from events.account_events import ErasureExtended, PersonErased
+from events.conversation_events import Dispatched, MessageSeen
+from events.event import Draft
+from events.policy import AccountPolicy
+from events.streams import Group, Peer, conversation_stream
+from tests.actors.simulation import ACCOUNT, World
+
+ANNA = Peer(ACCOUNT, "anna")
+TEAM = Group(ACCOUNT, "ben", "team")
+OPEN = AccountPolicy(
+    "bot", dm_policy="allow", enable_groups=True, group_policy="open", require_mention=False
+)
+PERSON = f"{ACCOUNT}/anna"
+HOUR_MS = 3_600_000
+
+
+def acquainted(seed: int) -> World:
+    """A world in which anna was answered, directly and in a group."""
+    world = World(seed, OPEN)
+    world.members["ben", "team"] = frozenset({"anna", "ben"})
+    world.say(ANNA, "anna", "one")
+    world.say(TEAM, "anna", "two")
+    world.say(TEAM, "ben", "three")
+    world.settle()
+    return world
+
+
+def seen(world: World) -> Counter[tuple[str, int]]:
+    """How often each message of anna was recorded as seen."""
+    recorded = ((one.stream, one.event) for one in world.log.read())
+    return Counter(
+        (stream, event.sent_ms)
+        for stream, event in recorded
+        if isinstance(event, MessageSeen) and event.sender == "anna"
+    )
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_a_message_of_that_moment_is_not_taken_for_new(seed: int, *, crashes: bool) -> None:
+    world = acquainted(seed)
+    ahead_ms = world.random.choice([0, 0, HOUR_MS])
+    world.forget("anna")
+    for number in range(3):
+        for _ in range(world.random.randint(0, 4)):
+            world.step()
+        world.say(ANNA, "anna", f"in that moment {number}", -ahead_ms)
+        world.say(TEAM, "anna", f"in that moment, to all {number}", -ahead_ms)
+        world.offer(ANNA)
+        world.offer(TEAM)
+    if crashes:
+        for _ in range(world.random.randint(0, 20)):
+            world.step()
+        world.crash()
+    world.settle()
+    assert max(seen(world).values()) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_the_erasure_reaches_cannot_be_read_and_the_rest_was_answered(seed: int) -> None:
+    world = acquainted(seed)
+    world.forget("anna")
+    for number in range(3):
+        for _ in range(world.random.randint(0, 6)):
+            world.step()
+        world.say(ANNA, "anna", f"in that moment {number}")
+        world.offer(ANNA)
+    world.settle()
+    assert world.rulings == ["anna"]
+    erased = world.account().erased["anna"]
+    assert world.log.key_id(PERSON) != erased.key_id
+    sent = {one.time_ms for one in world.shown if one.sender == "anna"}
+    for stream, sent_ms in seen(world):
+        words = [
+            world.log.body(one.seq)
+            for one in world.log.read_stream(stream)
+            if isinstance(one.event, MessageSeen) and one.event.sent_ms == sent_ms
+        ]
+        assert (words == [None]) == (sent_ms <= erased.until_ms)
+        sent.discard(sent_ms)
+    assert all(sent_ms <= erased.until_ms for sent_ms in sent), "a later one was missed"
+
+
+def test_the_cutoff_reaches_as_far_as_the_newest_message_that_is_known() -> None:
+    world = acquainted(1)
+    world.say(ANNA, "anna", "from tomorrow", -24 * HOUR_MS)
+    world.settle()
+    newest = max(one.time_ms for one in world.shown)
+    world.forget("anna")
+    world.settle()
+    kinds = [type(one.event) for one in world.log.read()]
+    assert (kinds.count(PersonErased), kinds.count(ErasureExtended)) == (1, 1)
+    assert world.account().erased["anna"].until_ms == newest
+
+
+def test_a_crash_between_the_erasure_and_the_end_of_the_key_is_made_good() -> None:
+    world = acquainted(4)
+    world.say(ANNA, "anna", "from tomorrow", -24 * HOUR_MS)
+    world.settle()
+    world.forget("anna")
+    while not world.account().erased:
+        world.step()
+    assert world.log.key_id(PERSON) == world.account().erased["anna"].key_id
+    world.crash()
+    world.settle()
+    assert world.log.key_id(PERSON) != world.account().erased["anna"].key_id
+    assert max(seen(world).values()) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nothing_that_waits_is_asked_while_the_erasure_is_under_way(seed: int) -> None:
+    world = acquainted(seed)
+    for number in range(3):
+        world.say(TEAM, "anna", f"from tomorrow {number}", -24 * HOUR_MS)
+        world.say(TEAM, "ben", f"today {number}")
+        world.offer(TEAM)
+    for _ in range(world.random.randint(0, 12)):
+        world.step()
+    world.forget("anna")
+    world.settle()
+    events = [one.event for one in world.log.read_stream(conversation_stream(TEAM))]
+    heard = [getattr(event, "reason", "") == "erased" for event in events]
+    later = events[heard.index(True) :] if any(heard) else []
+    assert not [one for one in later if isinstance(one, Dispatched) and one.sender == "anna"]
+
+
+def test_forgetting_twice_at_once_is_forgetting_once() -> None:
+    world = acquainted(2)
+    world.forget("anna")
+    world.forget("anna")
+    world.settle()
+    assert world.rulings == ["anna", "anna"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_conversations_that_break_do_not_hold_up_the_erasure(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> list[Draft]:
+        raise ZeroDivisionError("this conversation can't ever look at its standing")
+
+    world = acquainted(seed)
+    monkeypatch.setattr("actors.conversation.decide_standing", breaks)
+    world.say(ANNA, "anna", "four")
+    world.offer(ANNA)
+    world.forget("anna")
+    for _ in range(3_000):
+        world.step()
+    assert world.rulings == ["anna"]
+    assert world.log.key_id(PERSON) is None
