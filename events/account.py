@@ -54,8 +54,8 @@ UNDER_WAY_MS = 2**63 - 1
 
 class Erasure(Struct, frozen=True, gc=False):
     """The last time that somebody's words were given up: with the key `key_id`, recorded `at_ms`
-    (`UNDER_WAY_MS`: it isn't done yet); their messages up to `until_ms` (their clock) are not taken
-    in again."""
+    (`UNDER_WAY_MS`: it isn't done yet). Their messages up to `until_ms` (their clock; it never goes
+    back) are not taken in again."""
 
     key_id: bytes
     at_ms: int
@@ -129,7 +129,9 @@ def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str
 
 
 def _erased(state: Account, one: Recorded, event: PersonErased) -> dict[str, Any]:
-    erasure = Erasure(event.key_id, one.time // 1_000_000, event.until_ms)
+    before = state.erased.get(event.person)
+    until_ms = max(event.until_ms, before.until_ms if before else 0)
+    erasure = Erasure(event.key_id, one.time // 1_000_000, until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 

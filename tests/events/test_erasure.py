@@ -122,6 +122,9 @@ def test_an_erasure_reaches_as_far_as_what_was_recorded_before_the_key_went() ->
     story.happens(PersonErased("alice", KEY, NOW_MS, "operator"), draft.event)
     erased = story.state.erased["alice"]
     assert (erased.key_id, erased.until_ms) == (KEY, NOW_MS + 5)
+    story.happens(PersonErased("alice", b"later id", NOW_MS + 1, "operator"))
+    erased = story.state.erased["alice"]
+    assert (erased.key_id, erased.until_ms) == (b"later id", NOW_MS + 5), "a cutoff went back"
 
 
 def test_an_erasure_that_is_under_way_covers_what_is_recorded_meanwhile() -> None:

@@ -50,8 +50,29 @@ MUTATIONS = [
     Mutation(
         "what is due is not looked for when a conversation is loaded",
         "actors/conversation.py",
-        "lambda _: self._do_what_is_due())\n\n    def handle",
-        "None)\n\n    def handle",
+        "        self.append(drafts, lambda _: self._do_what_is_due())\n",
+        "        self.append(drafts)\n",
+    ),
+    Mutation(
+        "after a restart a group is served before its members are known",
+        "events/effects.py",
+        "    if state.turn and known:",
+        "    if state.turn:",
+        ("tests/actors/test_whole_system_machine.py",),
+    ),
+    Mutation(
+        "a turn goes on though its sender is no longer let in",
+        "events/unfolding.py",
+        'if reason == "erased" or not self.may_let_in(turn.sender):',
+        'if reason == "erased":',
+        ("tests/actors/test_whole_system_machine.py",),
+    ),
+    Mutation(
+        "a person's key is destroyed while something may be recorded under it",
+        "actors/account.py",
+        "begin(forget.person, version, self.children, forget.answer)",
+        "begin(forget.person, version, (), forget.answer)",
+        ("tests/actors/test_forgetting.py",),
     ),
     Mutation(
         "the dedup index is not asked",

@@ -1,0 +1,81 @@
+"""A simulated world in which the actors are held against the books as they act."""
+
+import logging
+import math
+from typing import Any
+
+from actors.system import AskTask
+from events import account, conversation, life
+from events.event import Recorded
+from events.streams import Conversation, Group, parse_stream
+from tests.actors.books import Books
+from tests.actors.simulation import ACCOUNT, SimulatedReceipt, World
+
+TEAM = Group(ACCOUNT, "anna", "team")
+
+
+class Failures(logging.Handler):
+    """Actors that failed: their parents restart them, so that nothing else would show it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(self.format(record))
+
+
+class ObservedWorld(World):
+    """A world that keeps books, and holds what the actors do against them as they do it."""
+
+    books: Books
+    failures: Failures
+    keeps_snapshots = True
+    steps_left = math.inf
+
+    def step(self) -> bool:
+        assert not self.failures.found, self.failures.found[0]
+        self.steps_left -= 1
+        assert self.steps_left > 0, "it does not come to rest"
+        return super().step()
+
+    def publish(self, members: frozenset[str] | None) -> None:
+        """The group's members become known, or unknown."""
+        self.members.pop((TEAM.creator, TEAM.group), None)
+        if members is not None:
+            self.members[TEAM.creator, TEAM.group] = members
+            self.books.ever_members |= members
+
+    def boot(self) -> None:
+        if hasattr(self, "books"):
+            self.books.catch_up()
+            self.books.told = set()
+        super().boot()
+
+    def offer(self, conversation: Conversation) -> SimulatedReceipt:
+        members = self.members.get((TEAM.creator, TEAM.group))
+        if conversation == TEAM and members is not None:
+            self.books.told |= members | {TEAM.creator}
+        return super().offer(conversation)
+
+    def ask(self, task: AskTask) -> None:
+        books = self.books
+        books.catch_up()
+        page, attempt = books.pages[task.stream], (task.turn, task.attempt)
+        assert attempt not in page.over, "asked again, with the answer on record"
+        assert page.turn == attempt
+        sender = page.turns[task.turn].sender
+        assert books.may_be_served(page.address, sender), "asked for one not let in"
+        super().ask(task)
+
+    def keep(self, last: Recorded, state: Any) -> None:
+        match parse_stream(last.stream):
+            case None:
+                fold: Any = life.fold
+            case str():
+                fold = account.fold
+            case _:
+                fold = conversation.fold
+        assert fold(self.log.read_stream(last.stream)) == state, "a live state is not the fold"
+        if self.keeps_snapshots:
+            super().keep(last, state)
