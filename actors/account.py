@@ -115,20 +115,18 @@ class AccountActor(EventSourced[Account]):
         policy = self.settings.policy
         applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
         changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
-        before = self.state.policy
-        groups_turned_on = bool(before and not before.enable_groups and policy.enable_groups)
         if changed:
             drafts += self._drafts(applied)
-        self.append(drafts, lambda _: self._resume(forgotten, groups_turned_on))
+        self.append(drafts, lambda _: self._resume(forgotten))
 
-    def _resume(self, forgotten: Iterable[str], baseline_groups: bool) -> None:
+    def _resume(self, forgotten: Iterable[str]) -> None:
         self._lose_keys(forgotten)
         for stream in self._unfinished:
             self.children.wake(stream)
         for approval in self.state.approvals.values():
             if not approval.announced:
                 self._tell_peer(approval.person, Announce(approval.person, approval.seq))
-        self.system.effects.watch(self.settings.id, self.state, baseline_groups=baseline_groups)
+        self.system.effects.watch(self.settings.id, self.state)
 
     # Messages
 
@@ -164,7 +162,8 @@ class AccountActor(EventSourced[Account]):
     def _noted(self, message: Any) -> list[Draft]:
         match message:
             case CursorReached(position, owed):
-                moved = position != self.state.cursor or owed != self.state.owed
+                state = self.state
+                moved = (position, owed) != (state.cursor, state.owed) or state.groups_turned_on
                 return self._drafts(WatermarkAdvanced(position, owed)) if moved else []
             case Observed(drafts):
                 return [draft for draft in drafts if self._is_news(draft.event)]

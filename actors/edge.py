@@ -79,9 +79,9 @@ class Edge:
         """Bring a queued message into our files."""
         self._begin((task.stream, task.queued), lambda: self._send(task))
 
-    def watch(self, account: str, state: Account, *, baseline_groups: bool = False) -> None:
+    def watch(self, account: str, state: Account) -> None:
         """Take in what an account's agent shows; a watch under way is replaced."""
-        self._soon(self._replace_watch, account, state, baseline_groups)
+        self._soon(self._replace_watch, account, state)
 
     def wake(self, stream: str, at_ms: int) -> None:
         """Wake the actor of `stream` at `at_ms`."""
@@ -141,12 +141,12 @@ class Edge:
     async def _send(self, task: SendTask) -> None:
         self._tell(task.stream, await self.accounts[task.account].send(task))
 
-    def _replace_watch(self, account: str, state: Account, baseline_groups: bool) -> None:
+    def _replace_watch(self, account: str, state: Account) -> None:
         key = account_stream(account)
         if before := self._tasks.pop(key, None):
             before.cancel()
         edge = self.accounts[account]
-        self._spawn(key, lambda: edge.watch(state, baseline_groups=baseline_groups))
+        self._spawn(key, lambda: edge.watch(state))
 
     async def _end(self) -> None:
         self._ending = True

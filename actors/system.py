@@ -46,10 +46,9 @@ class Effects(Protocol):
     def send(self, task: SendTask) -> None:
         """Answered by `Sent` or `Unsendable`. The same task again changes nothing."""
 
-    def watch(self, account: str, state: Account, *, baseline_groups: bool = False) -> None:
+    def watch(self, account: str, state: Account) -> None:
         """Start (again) to take in what the account's agent shows, from the cursor in `state`.
-        `baseline_groups`: groups were off until now. Answered by `Offer` and whatever else an
-        account is told, without end.
+        Answered by `Offer` and whatever else an account is told, without end.
         """
 
     def wake(self, stream: str, at_ms: int) -> None:

@@ -67,7 +67,8 @@ class Account(Struct, frozen=True):
 
     `cursor`: ms of the hub's clock up to which the feed was read (0: never); `owed`: files changed
     before it that nobody could give us yet; `heard_ms`: when (our clock) the last event was
-    recorded. `requests`, `approvals` and `erased` are by person.
+    recorded. `groups_turned_on`: they were off before, and no cursor since holds what was there
+    then. `requests`, `approvals` and `erased` are by person.
     """
 
     version: int = 0
@@ -79,6 +80,7 @@ class Account(Struct, frozen=True):
     cursor: int = 0
     owed: tuple[Owed, ...] = ()
     heard_ms: int = 0
+    groups_turned_on: bool = False
     requests: dict[str, Request] = {}
     approvals: dict[str, Approval] = {}
     erased: dict[str, Erasure] = {}
@@ -105,6 +107,16 @@ def evolve(state: Account, recorded: Recorded) -> Account:
     changes = change(state, recorded, recorded.event) if change else {}
     heard_ms = recorded.time // 1_000_000
     return replace(state, version=recorded.version, heard_ms=heard_ms, **changes)
+
+
+def _applied(state: Account, _: Recorded, event: PolicyApplied) -> dict[str, Any]:
+    were_off = state.policy is not None and not state.policy.enable_groups
+    return {
+        "policy": event.policy,
+        "digest": event.digest,
+        "mesh": event.mesh,
+        "groups_turned_on": (event.policy.enable_groups and (were_off or state.groups_turned_on)),
+    }
 
 
 def _requested(state: Account, one: Recorded, event: PairingRequested) -> dict[str, Any]:
@@ -145,18 +157,18 @@ def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
 
 
 _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] = {
-    PolicyApplied: lambda _, __, event: {
-        "policy": event.policy,
-        "digest": event.digest,
-        "mesh": event.mesh,
-    },
+    PolicyApplied: _applied,
     AccountOnline: lambda _, __, ___: {"online": True},
     AccountOffline: lambda _, __, ___: {"online": False},
     ChatAppDeaf: lambda _, __, ___: {"deaf": True},
     ChatAppHealed: lambda _, __, ___: {"deaf": False},
     # Not `event.after`: nothing of the new hub is decided yet. What is owed stays so at any hub.
     FeedReset: lambda state, _, __: {"cursor": min(state.cursor, 1)},
-    WatermarkAdvanced: lambda _, __, event: {"cursor": event.position, "owed": event.owed},
+    WatermarkAdvanced: lambda _, __, event: {
+        "cursor": event.position,
+        "owed": event.owed,
+        "groups_turned_on": False,
+    },
     PairingRequested: _requested,
     PairingApproved: _approved,
     PairingAnnounced: _announced,

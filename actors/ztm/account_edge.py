@@ -82,13 +82,13 @@ class AccountEdge:
             config.username, self.client, timing, self._quiescence, unknown=self._group_unknown
         )
 
-    async def watch(self, state: Account, *, baseline_groups: bool) -> None:
+    async def watch(self, state: Account) -> None:
         """Take in what the agent shows, from the cursor in `state`, until cancelled.
 
         One that is to replace another begins when that has ended.
         """
         async with self._watching:
-            await self._intake(state, baseline_groups=baseline_groups).run()
+            await self._intake(state).run()
 
     async def send(self, task: SendTask) -> Sent | Unsendable:
         """Bring a queued message into our files; what became of it, as a message."""
@@ -144,7 +144,7 @@ class AccountEdge:
         if self._groups.is_listed(group):
             self._sentinel.app_lacks(group, asyncio.get_running_loop().time())
 
-    def _intake(self, state: Account, *, baseline_groups: bool) -> Intake:
+    def _intake(self, state: Account) -> Intake:
         config, timing, health = self._config, self._timing, self.health
         stream = account_stream(config.id)
         groups_count = config.policy.enable_groups
@@ -166,7 +166,6 @@ class AccountEdge:
             now_ms=self._now_ms,
             timing=timing,
             health=health,
-            baseline_groups=baseline_groups,
         )
         witness = ChatWitness(
             config.id,

@@ -62,7 +62,6 @@ class Feed:
         now_ms: Callable[[], int],
         timing: Timing,
         health: Health,
-        baseline_groups: bool = False,
     ) -> None:
         self._stream = account_stream(account)
         self._client = client
@@ -80,7 +79,7 @@ class Feed:
         self.cursor = state.cursor
         self._owed = state.owed
         self._heard_ms = state.heard_ms
-        self._baseline_groups = baseline_groups
+        self._groups_turned_on = state.groups_turned_on
         self._first = True
         self._whole_due_s = 0.0
         self._reported_s = asyncio.get_running_loop().time()
@@ -124,10 +123,9 @@ class Feed:
             self._notice_other_hub(answer.files)
             for flaw in answer.flaws:
                 log.warning("%s: the list of files: %s", self._stream, flaw)
-        turned_on = self._first and self._baseline_groups
         self._note(answer.files, whole=whole)
         started = self._start_due(loop_s(), whole=whole)
-        self._report_cursor(now_s=None if turned_on else loop_s())
+        self._report_cursor(now_s=None if self._groups_turned_on else loop_s())
         return started
 
     def _notice_other_hub(self, files: Mapping[str, answers.FileInfo]) -> None:
@@ -153,7 +151,7 @@ class Feed:
             since_ms=self._heard_ms,
             now_ms=now_ms,
             baseline=first and self.cursor == 0,
-            baseline_groups=first and self._baseline_groups,
+            baseline_groups=first and self._groups_turned_on,
         )
         self._heard_ms = now_ms
         self._health.feed_ms = now_ms
@@ -291,7 +289,8 @@ class Feed:
             # A cursor on record says that the baseline is taken: what comes after it is answered.
             return
         position, owed = catalogue.position(self.cursor)
-        if (position, owed) != (self.cursor, self._owed):
+        if (position, owed) != (self.cursor, self._owed) or self._groups_turned_on:
             self.cursor, self._owed = position, owed
+            self._groups_turned_on = False
             self._reported_s = asyncio.get_running_loop().time()
             self._tell(CursorReached(position, owed))

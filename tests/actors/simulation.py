@@ -353,8 +353,8 @@ class Effects:
     def send(self, task: SendTask) -> None:
         self._world.send(task)
 
-    def watch(self, account: str, state: Account, *, baseline_groups: bool = False) -> None:
-        del account, state, baseline_groups
+    def watch(self, account: str, state: Account) -> None:
+        del account, state
         self._world.watch()
 
     def wake(self, stream: str, at_ms: int) -> None:

@@ -12,12 +12,11 @@ class Watched:
     """An account that notes who watches it, and is watched until the edge ends that."""
 
     def __init__(self) -> None:
-        self.begun: list[bool] = []
+        self.begun: list[int] = []
         self.under_way = threading.Event()
 
-    async def watch(self, state: Account, *, baseline_groups: bool) -> None:
-        del state
-        self.begun.append(baseline_groups)
+    async def watch(self, state: Account) -> None:
+        self.begun.append(state.cursor)
         self.under_way.set()
 
 
@@ -38,11 +37,11 @@ def test_a_watch_that_is_replaced_before_it_began_leaves_nothing_behind() -> Non
     edge.start()
 
     def watch_twice() -> None:
-        edge.watch("bot", Account(), baseline_groups=True)
-        edge.watch("bot", Account(), baseline_groups=False)
+        edge.watch("bot", Account(cursor=1))
+        edge.watch("bot", Account(cursor=2))
 
     edge.loop.call_soon_threadsafe(watch_twice)
     assert account.under_way.wait(10)
     edge.stop()
     gc.collect()  # a coroutine that was never awaited would be reported here
-    assert account.begun == [False]
+    assert account.begun == [2]

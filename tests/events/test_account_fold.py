@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events import account
 from events.account import Account
@@ -50,6 +51,18 @@ def test_the_policy_in_force_is_the_one_applied_last() -> None:
     new = PolicyApplied(ALLOWLIST.digest(), ALLOWLIST, "other")
     state = after(old, new)
     assert (state.policy, state.digest, state.mesh) == (ALLOWLIST, ALLOWLIST.digest(), "other")
+
+
+def test_groups_count_as_turned_on_until_a_cursor_is_on_record() -> None:
+    policies = (replace(OPEN_DOOR, enable_groups=on) for on in (False, True))
+    off, on = (PolicyApplied(policy.digest(), policy, "mesh") for policy in policies)
+    read = WatermarkAdvanced(NOW_MS)
+    assert not after(on).groups_turned_on, "the first policy has a baseline of its own"
+    assert after(off, on).groups_turned_on
+    assert after(off, on, on).groups_turned_on
+    assert not after(off, on, read).groups_turned_on
+    assert not after(off, on, off).groups_turned_on
+    assert not after(off, read).groups_turned_on
 
 
 def test_health_is_what_was_said_last() -> None:

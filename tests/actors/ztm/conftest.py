@@ -54,7 +54,6 @@ def watch(bot: MeshAgent, recorder: Recorder) -> Iterator[Watch]:
         config: dict[str, Any] | None = None,
         wait: bool = True,
         watching: bool = True,
-        baseline_groups: bool = False,
         **timing: Any,
     ) -> Watching:
         for before in running:
@@ -63,7 +62,7 @@ def watch(bot: MeshAgent, recorder: Recorder) -> Iterator[Watch]:
         times = {**as_dict(Timing().scaled(SCALE)), **timing}
         edge = Watching(config_of(bot, **(config or {})), recorder, Timing(**times))
         running.append(edge)
-        edge.start(watch=watching, baseline_groups=baseline_groups)
+        edge.start(watch=watching)
         if wait and watching:
             recorder.wait_until_settled()
         return edge

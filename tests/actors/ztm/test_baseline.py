@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.messages import CursorReached
 from events.policy import AccountPolicy
 from tests.actors.ztm.conftest import Watch
@@ -88,18 +90,24 @@ def test_a_new_group_has_a_baseline_also_of_what_became_visible_with_it(
 def test_groups_that_are_turned_on_later_have_a_baseline(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
-    policy = {"policy": _without_groups(bot)}
-    watch(config=policy)
+    without = _without_groups(bot)
+    recorder.apply(without)
+    watch(config={"policy": without})
     alice.create_group("g", name="Team", members=["alice", "my-bot"])
     alice.skew_clock(-HOUR_MS)
     alice.send_to_group("alice", "g", "while groups were off")
     alice.skew_clock(0)
     alice.send("my-bot", "direct")
     recorder.wait_for_texts("direct")
-    watch(baseline_groups=True)
+    recorder.apply(replace(without, enable_groups=True))  # and a crash before all else
+    watch()
     recorder.wait_for(lambda: recorder.marked)
     alice.send_to_group("alice", "g", "now on")
     recorder.wait_for_texts("now on", conversation=group("alice", "g"))
+    watch(watching=False)
+    alice.send_to_group("alice", "g", "while down")
+    watch()
+    recorder.wait_for_texts("now on", "while down", conversation=group("alice", "g"))
     assert len(recorder.marked) == 1
 
 

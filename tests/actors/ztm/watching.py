@@ -22,6 +22,7 @@ from actors.system import SendTask
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
 from events.account import Account, fold
+from events.account_events import PolicyApplied
 from events.arrivals import Arrival
 from events.conversation_events import (
     BaselineTaken,
@@ -92,6 +93,11 @@ class Recorder:
                 case Observed(drafts):
                     self._commit(STREAM, list(drafts))
             self._changed.notify_all()
+
+    def apply(self, policy: AccountPolicy) -> None:
+        """Put `policy` on record, as an account does when it starts."""
+        with self._changed:
+            self._commit(STREAM, [Draft(STREAM, PolicyApplied(policy.digest(), policy, "mesh"))])
 
     def release(self, conversation: Conversation) -> None:
         """Decide what was kept waiting."""
@@ -182,19 +188,18 @@ class Watching:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.edge: AccountEdge
 
-    def start(self, *, watch: bool = True, baseline_groups: bool = False) -> None:
+    def start(self, *, watch: bool = True) -> None:
         """Open the edge, and watch unless told otherwise."""
         self._thread.start()
         self.edge = self.run(self._open())
         self._watch: Any = None
         if watch:
-            state = self.recorder.state
-            work = self.edge.watch(state, baseline_groups=baseline_groups)
+            work = self.edge.watch(self.recorder.state)
             self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def watch_again(self) -> Callable[[], object]:
         """Begin to watch anew from the record; what ends the watch before is returned."""
-        before, work = self._watch, self.edge.watch(self.recorder.state, baseline_groups=False)
+        before, work = self._watch, self.edge.watch(self.recorder.state)
         self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
         cancel: Callable[[], object] = before.cancel
         return cancel
