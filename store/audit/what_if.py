@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from events.account_events import PolicyApplied
 from events.judgement import judge
@@ -119,6 +120,8 @@ def what_if(
 
 def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
     """What comes of a message that was judged, if `policy` is in force."""
+    if one.decided.considered.membership == "unknown":
+        return _waiting_under(policy, one)
     if isinstance(one.address, Group) and not policy.enable_groups:
         return Outcome("ignore", "groups-disabled", INTAKE)
     if one.message.length > policy.max_message_chars:
@@ -129,6 +132,12 @@ def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
     )
     same = verdict.action == decided.action == "process" and tools != decided.tools
     return Outcome(verdict.action, verdict.reason, verdict.rule, tools=same)
+
+
+def _waiting_under(policy: AccountPolicy, one: Judged) -> Outcome:
+    """What comes of a message that waited for its group's members until groups were turned off."""
+    recorded = _recorded(one)
+    return replace(recorded, action=UNKNOWN) if policy.enable_groups else recorded
 
 
 def _recorded(one: Judged) -> Outcome:

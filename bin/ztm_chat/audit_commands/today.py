@@ -7,7 +7,7 @@ from events.conversation_events import MessageSeen, PolicyDecided
 from events.streams import Group, Peer, parse_stream
 from store.audit.decisions import Judged
 from store.audit.facts import history_of
-from store.audit.what_if import Outcome, decide_under
+from store.audit.what_if import UNKNOWN, Outcome, decide_under
 
 if TYPE_CHECKING:
     from store.event_log import EventLog
@@ -37,5 +37,7 @@ def compared_with_today(log: "EventLog", trail: "Trail") -> Iterator[str]:
         yield "  It would decide alike."
     elif now.tools:
         yield "  It would let it in too, with other tools."
+    elif now.action == UNKNOWN:
+        yield "  Whether it would let it in is not known: nobody knew the group's members."
     else:
         yield f"  It would {_DONE[now.action]} ({now.reason}, {now.rule})."

@@ -136,6 +136,27 @@ def test_the_policy_of_its_day_changes_nothing(log: LmdbReader, judged: list[Jud
         assert decide_under(then, one) == recorded
 
 
+def test_what_waited_until_groups_were_turned_off_stays_ignored_or_is_unknown(
+    judged: list[Judged],
+) -> None:
+    one = next(one for one in judged if isinstance(one.address, Group))
+    considered = replace(one.decided.considered, membership="unknown")
+    waited = one._replace(
+        decided=replace(
+            one.decided,
+            action="ignore",
+            reason="denied",
+            rule="groups-disabled",
+            tools=None,
+            considered=considered,
+        ),
+    )
+    recorded = Outcome("ignore", "denied", "groups-disabled")
+    assert decide_under(replace(FIRST, enable_groups=False), waited) == recorded
+    on = replace(FIRST, enable_groups=True, group_policy="open")
+    assert decide_under(on, waited) == replace(recorded, action=UNKNOWN)
+
+
 def test_what_was_not_recorded_is_said_to_be_unknown(log: LmdbReader) -> None:
     groups = replace(FIRST, max_message_chars=100_000)
     found = what_if(log, {"main": groups})
