@@ -127,10 +127,10 @@ MUTATIONS = [
         ("tests/store/test_log_room.py", "tests/store/test_lmdb_log.py"),
     ),
     Mutation(
-        "a failed look counts as a failed post",
+        "what was posted without being seen is posted again without a look",
         "actors/ztm/sending.py",
-        "                    doubtful = True\n",
-        "                    doubtful = False\n",
+        "posts + 1, True, math.inf",
+        "posts + 1, False, math.inf",
         ("tests/actors/ztm/test_sending.py", "tests/recovery/test_crash_points.py"),
     ),
 ]
@@ -146,9 +146,6 @@ def caught(mutation: Mutation, folder: Path) -> bool:
             shutil.copy(source, folder / room)
     file = folder / mutation.file
     text = file.read_text()
-    if text.count(mutation.before) != 1:
-        message = f"{mutation.file} has changed: {mutation.before!r} is not there once"
-        raise SystemExit(message)
     file.write_text(text.replace(mutation.before, mutation.after))
     tests = [test for test in mutation.tests if (folder / test).exists()]
     done = subprocess.run(
