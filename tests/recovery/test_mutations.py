@@ -1,4 +1,4 @@
-"""The mutations fit the code as it is. (That each is caught takes minutes, and is asked by hand.)"""
+"""The mutations fit the code as it is. That each is caught is asked by hand: it takes minutes."""
 
 import pytest
 
