@@ -67,7 +67,7 @@ from events.pairing import (
 from events.policy import AccountPolicy
 from events.standing import GroupFacts, Standing, person_key
 from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
-from store.erasure import extensions, unfinished
+from store.erasure import ends, unfinished
 
 RESTARTS = 5
 """How often a conversation is restarted at once; then it waits, and is tried again each time after
@@ -111,7 +111,7 @@ class AccountActor(EventSourced[Account]):
     def on_ready(self) -> None:
         """Put the policy on record, resume what was left open, then take in what is new."""
         forgotten = unfinished(self.system.log, self.state, self.settings.id)
-        drafts = extensions(self.system.log, self.state, self.settings.id, forgotten)
+        drafts = ends(self.system.log, self.state, self.settings.id, forgotten)
         policy = self.settings.policy
         applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
         changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
@@ -335,7 +335,7 @@ class AccountActor(EventSourced[Account]):
         """Here an actor reads whole streams, and waits for the disk: it is seldom."""
         persons = self._forgetting.ready()
         if persons:
-            drafts = extensions(self.system.log, self.state, self.settings.id, persons)
+            drafts = ends(self.system.log, self.state, self.settings.id, persons)
             self.append(drafts, lambda _: self._forgotten(persons))
 
     def _forgotten(self, persons: Sequence[str]) -> None:
@@ -368,11 +368,23 @@ class AccountActor(EventSourced[Account]):
             self.system.effects.wake(stream, at_ms)
             self._heard(stream, self.state.version)
             return
+        self._start_again(stream, instead)
+
+    def _start_again(self, stream: str, messages: Iterable[Any]) -> None:
+        """Start a conversation that failed, and tell it what it may have missed, by the standing of
+        now; then `messages`."""
         self.children.wake(stream)
-        for message in instead:
-            self.children.tell(stream, message)
-        if self._forgetting:
-            self._refresh_all()
+        address = parse_stream(stream)
+        if not isinstance(address, Peer | Group):
+            return
+        standing = self._standing(address)
+        for one in messages:
+            again = replace(one, standing=standing) if isinstance(one, Deliver) else one
+            self.children.tell(stream, again)
+        self._refresh(address)
+        approval = self.state.approvals.get(address.name) if isinstance(address, Peer) else None
+        if approval and not approval.announced:
+            self._tell_peer(approval.person, Announce(approval.person, approval.seq))
 
     def on_failure(
         self,

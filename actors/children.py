@@ -49,8 +49,8 @@ class Children:
     def tell(self, stream: str, message: Any) -> None:
         """Tell the child of `stream`, started if it isn't live.
 
-        One that has just failed hears nothing any more: as with all that it did not handle, what it
-        was told is called for again, by its state or by a receipt that is refused.
+        One that has just failed hears nothing any more; whoever starts it again tells it what it
+        may have missed. What the operator asked of it goes unanswered.
         """
         child = self.wake(stream)
         child.told += 1

@@ -182,7 +182,9 @@ class ConversationActor(EventSourced[Conversation]):
         waiting = self.state.waiting if self.standing.is_known else ()
         texts = {one.version: self.system.log.body(one.seq) or "" for one in waiting}
         drafts = decide_standing(self._moment(), texts)
-        self.append(drafts, lambda _: self._do_what_is_due())
+        self.append(drafts)
+        if not drafts:
+            self._do_what_is_due()
 
     def _redeemed(self, redeem: Redeem) -> list[Draft]:
         """What the operator's word leads to; nothing when it was given before."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from events.account import UNDER_WAY_MS, Erasure
+from events.account import UNDER_WAY, Erasure
 
 Answer = Callable[[str | None], None]
 
@@ -60,7 +60,5 @@ class Forgetting:
 
     def covering(self, erased: Mapping[str, Erasure]) -> Mapping[str, Erasure]:
         """`erased` as conversations are to see it meanwhile."""
-        under_way = {
-            person: replace(erased[person], at_ms=UNDER_WAY_MS) for person in self._under_way
-        }
+        under_way = {one: replace(erased[one], seq=UNDER_WAY) for one in self._under_way}
         return {**erased, **under_way} if under_way else erased

@@ -6,6 +6,7 @@ from typing import Any
 import pykka
 
 from actors.account import AccountActor, AccountSettings
+from actors.dispatcher import tell
 from actors.event_sourced import EventSourced
 from actors.messages import ChildFailed, Forward, Tick, Woken
 from actors.system import System
@@ -57,7 +58,7 @@ class GatewayActor(EventSourced[Life]):
                 self._forward(stream, inner)
             case Tick():
                 for account in self._accounts.values():
-                    account.tell(message)
+                    tell(account, message)
                 self._give_up_what_is_old()
             case ChildFailed(stream):
                 self._account_failed(stream)
@@ -74,7 +75,7 @@ class GatewayActor(EventSourced[Life]):
             case None:
                 return
         if account in self._accounts:
-            self._accounts[account].tell(message)
+            tell(self._accounts[account], message)
         elif account in self._settings and isinstance(inner, Woken):
             self._start(account)
 

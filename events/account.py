@@ -11,7 +11,7 @@ from events.account_events import (
     AccountOnline,
     ChatAppDeaf,
     ChatAppHealed,
-    ErasureExtended,
+    ErasureEnded,
     FeedReset,
     PairingAnnounced,
     PairingApproved,
@@ -48,17 +48,17 @@ class Approval(Struct, frozen=True, gc=False):
     announced: bool = False
 
 
-UNDER_WAY_MS = 2**63 - 1
-"""An erasure that is under way covers all that is recorded until it is done."""
+UNDER_WAY = 2**63 - 1
+"""An erasure that is under way covers all that is recorded until it has ended."""
 
 
 class Erasure(Struct, frozen=True, gc=False):
-    """The last time that somebody's words were given up: with the key `key_id`, recorded `at_ms`
-    (`UNDER_WAY_MS`: it isn't done yet). Their messages up to `until_ms` (their clock; it never goes
-    back) are not taken in again."""
+    """The last time that somebody's words were given up: those recorded up to the global sequence
+    `seq`, with the key `key_id`. Their messages up to `until_ms` (their clock; it never goes back)
+    are not taken in again."""
 
     key_id: bytes
-    at_ms: int
+    seq: int
     until_ms: int
 
 
@@ -143,12 +143,12 @@ def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str
 def _erased(state: Account, one: Recorded, event: PersonErased) -> dict[str, Any]:
     before = state.erased.get(event.person)
     until_ms = max(event.until_ms, before.until_ms if before else 0)
-    erasure = Erasure(event.key_id, one.time // 1_000_000, until_ms)
+    erasure = Erasure(event.key_id, one.seq, until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 
-def _extended(state: Account, _: Recorded, event: ErasureExtended) -> dict[str, Any]:
-    erasure = replace(state.erased[event.person], until_ms=event.until_ms)
+def _erasure_ended(state: Account, one: Recorded, event: ErasureEnded) -> dict[str, Any]:
+    erasure = replace(state.erased[event.person], seq=one.seq, until_ms=event.until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 
@@ -173,7 +173,7 @@ _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] =
     PairingApproved: _approved,
     PairingAnnounced: _announced,
     PersonErased: _erased,
-    ErasureExtended: _extended,
+    ErasureEnded: _erasure_ended,
     PairingDenied: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingExpired: lambda state, _, event: {"requests": _without(state.requests, event.person)},
     PairingRevoked: lambda state, _, event: {"approvals": _without(state.approvals, event.person)},

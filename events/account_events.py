@@ -103,7 +103,7 @@ class PairingAnnounced(Event, frozen=True):
 
 class PersonErased(Event, frozen=True):
     """The words of `person` are given up: the key with this id (which tells nothing of the key
-    itself) is destroyed as soon as this is durable and nothing more is recorded under it.
+    itself) is destroyed as soon as nothing more is recorded under it (`ErasureEnded`).
 
     What the mesh still shows of that person, in any conversation of the account, is not taken in
     again: messages whose `sent_ms` is at most `until_ms`, the moment of the erasure. `by`: by which
@@ -116,9 +116,12 @@ class PersonErased(Event, frozen=True):
     by: str
 
 
-class ErasureExtended(Event, frozen=True):
-    """Messages of a person that was erased up to `until_ms` are not taken in again either: so far
-    reaches (`sent_ms`, their clock may be ahead) what was recorded before the key was destroyed.
+class ErasureEnded(Event, frozen=True):
+    """Nothing more is recorded under the key of a person whose words are given up: it is destroyed
+    as soon as this is durable.
+
+    Messages up to `until_ms` are not taken in again: so far reaches (`sent_ms`, their clock may be
+    ahead) what was recorded under it, and the erasure at least.
     """
 
     person: str

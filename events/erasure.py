@@ -2,7 +2,7 @@
 bring them back."""
 
 from events.account import Erasure
-from events.account_events import ErasureExtended, PersonErased
+from events.account_events import ErasureEnded, PersonErased
 from events.event import Draft
 from events.gateway import WordsExpired
 from events.streams import GATEWAY, account_stream
@@ -30,10 +30,9 @@ def decide_erasure(
     return [Draft(account_stream(account), PersonErased(person, key_id, now_ms, by))]
 
 
-def decide_extension(account: str, person: str, erasure: Erasure, newest_ms: int) -> list[Draft]:
-    """Let an `erasure` reach as far as what was recorded until now, the key's end: `newest_ms` is
-    the newest `sent_ms` of any message of theirs. Under another key it would be taken for new.
+def decide_end(account: str, person: str, erasure: Erasure, newest_ms: int) -> list[Draft]:
+    """End an `erasure` when nothing more is recorded under the key: `newest_ms` is the newest
+    `sent_ms` of any message of theirs on record, which under another key would be taken for new.
     """
-    if newest_ms <= erasure.until_ms:
-        return []
-    return [Draft(account_stream(account), ErasureExtended(person, newest_ms))]
+    until_ms = max(newest_ms, erasure.until_ms)
+    return [Draft(account_stream(account), ErasureEnded(person, until_ms))]

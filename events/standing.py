@@ -71,10 +71,11 @@ class Standing(msgspec.Struct, frozen=True):
         erasure = self.erased.get(sender)
         return erasure is not None and sent_ms <= erasure.until_ms
 
-    def erased_since(self, sender: str, time_ms: int) -> bool:
-        """Whether the words of `sender` were given up after `time_ms` (our clock)."""
+    def erased_since(self, sender: str, seq: int) -> bool:
+        """Whether the words of `sender` were given up after the event `seq` (0: not on record yet)
+        was recorded."""
         erasure = self.erased.get(sender)
-        return erasure is not None and time_ms <= erasure.at_ms
+        return erasure is not None and 0 < seq <= erasure.seq
 
     def person(self, name: str) -> str:
         """The name under which the words of `name` are encrypted: each account has its own key."""

@@ -130,7 +130,7 @@ class Unfolding:
         turn = self.state.turn
         if turn is None:
             return
-        reason = "erased" if self.standing.erased_since(turn.sender, turn.began_ms) else "revoked"
+        reason = "erased" if self.standing.erased_since(turn.sender, turn.seq) else "revoked"
         if reason == "erased" or not self.may_let_in(turn.sender):
             self.cancel(turn, reason)
 
@@ -146,7 +146,7 @@ class Unfolding:
 
     def _dispatch(self, first: Waiting) -> None:
         sender, erased_since = first.sender, self.standing.erased_since
-        if self.standing.is_erased(sender, first.sent_ms) or erased_since(sender, first.seen_ms):
+        if self.standing.is_erased(sender, first.sent_ms) or erased_since(sender, first.seq):
             self.add(MessageSetAside(first.version, "erased"), by=first)
         elif not self.may_let_in(first.sender):
             self._set_aside_all_of(first.sender, "revoked")

@@ -1,15 +1,18 @@
 """Who can be forgotten, and forgetting without a daemon."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from events.account import Account, fold
 from events.conversation_events import MessageIgnored, MessageSeen
-from events.erasure import decide_erasure, decide_extension
+from events.erasure import decide_end, decide_erasure
 from events.event import Draft
 from events.standing import person_key
 from events.streams import Peer, account_stream, conversation_stream, parse_stream
-from store.event_log import EventLog
+from store.event_log import EventLog, LogDamaged
+
+_log = logging.getLogger(__name__)
 
 NEAREST = 5
 
@@ -30,13 +33,20 @@ def newest_ms(log: EventLog, account: str, person: str) -> int:
     """The time (ms, their clock) of the newest message of `person` on record; 0: there is none."""
     direct = conversation_stream(Peer(account, person))
     groups = log.streams(f"{account_stream(account)}/group/")
-    times = (
-        one.event.sent_ms
-        for stream in (direct, *groups)
-        for one in log.read_stream(stream)
-        if isinstance(one.event, MessageSeen | MessageIgnored) and one.event.sender == person
-    )
-    return max(times, default=0)
+    return max(_newest_ms(log, stream, person) for stream in (direct, *groups))
+
+
+def _newest_ms(log: EventLog, stream: str, person: str) -> int:
+    newest = 0
+    try:
+        for one in log.read_stream(stream):
+            event = one.event
+            if isinstance(event, MessageSeen | MessageIgnored) and event.sender == person:
+                newest = max(newest, event.sent_ms)
+    except LogDamaged as error:
+        # The key goes all the same: that is the promise, and this conversation can't go on.
+        _log.error("an erasure does not know how far %s reaches: %s", stream, error)
+    return newest
 
 
 def unfinished(log: EventLog, account: Account, of: str) -> list[str]:
@@ -48,15 +58,13 @@ def unfinished(log: EventLog, account: Account, of: str) -> list[str]:
     ]
 
 
-def extensions(log: EventLog, account: Account, of: str, persons: Iterable[str]) -> list[Draft]:
+def ends(log: EventLog, account: Account, of: str, persons: Iterable[str]) -> list[Draft]:
     """What is to be recorded before the keys of `persons` are destroyed, when nothing more will be
     recorded under them."""
     return [
         draft
         for person in persons
-        for draft in decide_extension(
-            of, person, account.erased[person], newest_ms(log, of, person)
-        )
+        for draft in decide_end(of, person, account.erased[person], newest_ms(log, of, person))
     ]
 
 
@@ -77,7 +85,7 @@ def finish_erasures(log: EventLog, account: str) -> None:
     """Lose the keys that are recorded as lost: a crash may have come in between."""
     state = fold(log.read_stream(account_stream(account)))
     persons = unfinished(log, state, account)
-    _commit(log, account, extensions(log, state, account, persons))
+    _commit(log, account, ends(log, state, account, persons))
     for person in persons:
         log.destroy(person_key(account, person))
 

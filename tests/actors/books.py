@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.account_events import (
-    ErasureExtended,
+    ErasureEnded,
     PairingApproved,
     PairingRevoked,
     PersonErased,
@@ -130,7 +130,7 @@ class Books:
                 self.approved_in_this_life.add(person)
             case PairingRevoked(person):
                 self.approved.remove(person)
-            case PersonErased(person, _, until_ms, _) | ErasureExtended(person, until_ms):
+            case PersonErased(person, _, until_ms, _) | ErasureEnded(person, until_ms):
                 self.erased[person] = max(until_ms, self.erased.get(person, 0))
 
     def _of_conversation(self, page: Page, one: Recorded) -> None:
@@ -187,7 +187,7 @@ class Books:
     def _decided(self, page: Page, one: Recorded, event: PolicyDecided) -> None:
         page.undecided.remove(event.message)
         seen, considered = page.seen[event.message], event.considered
-        text = self._text(one.stream, event.message)
+        text = self.text(one.stream, event.message)
         number = self._number(one.stream)
         self._judge.seen(number, event.message, seen, text)
         assert self._judge.decided(number, event) is None, "decided again, it is another decision"
@@ -235,7 +235,7 @@ class Books:
                 page.purposes["notice", event.answers, event.part] += 1
         assert not page.purposes or max(page.purposes.values()) == 1, "told twice"
 
-    def _text(self, stream: str, version: int) -> str | None:
+    def text(self, stream: str, version: int) -> str | None:
         recorded = next(self.world.log.read_stream(stream, version - 1))
         return self.world.log.body(recorded.seq)
 

@@ -64,8 +64,10 @@ class ObservedWorld(World):
         page, attempt = books.pages[task.stream], (task.turn, task.attempt)
         assert attempt not in page.over, "asked again, with the answer on record"
         assert page.turn == attempt
-        sender = page.turns[task.turn].sender
-        assert books.may_be_served(page.address, sender), "asked for one not let in"
+        turn = page.turns[task.turn]
+        assert books.may_be_served(page.address, turn.sender), "asked for one not let in"
+        words = [books.text(task.stream, message) for message in turn.messages]
+        assert None not in words, "asked about words that were given up"
         super().ask(task)
 
     def keep(self, last: Recorded, state: Any) -> None:

@@ -10,9 +10,11 @@ from actors.account import AccountActor
 from actors.conversation import ConversationActor
 from actors.event_sourced import EventSourced
 from actors.messages import Forward, Offer, Tick, Woken
+from events.account_events import PairingRevoked
 from events.arrivals import Arrival, decide_arrivals
 from events.conversation_events import (
     AgentReplied,
+    Dispatched,
     MessageIgnored,
     MessageSeen,
     MessageSetAside,
@@ -49,6 +51,44 @@ def break_on(monkeypatch: pytest.MonkeyPatch, what: str, times: int) -> None:
         original(self, message)
 
     monkeypatch.setattr(ConversationActor, "handle", handle)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_ruling_in_the_moment_of_a_failure_is_heard(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(seed, AccountPolicy("bot", dm_policy="pairing"))
+    world.say(ALICE, "alice", "hello")
+    world.settle()
+    break_on(monkeypatch, "in that moment", times=1)
+    world.say(ALICE, "alice", "in that moment")
+    world.offer(ALICE)
+    for _ in range(world.random.randint(0, 3)):
+        world.step()
+    world.rule("approve", "alice")
+    world.settle()
+    assert world.account().approvals["alice"].announced
+    world.say(ALICE, "alice", "and now")
+    break_on(monkeypatch, "and now", times=1)
+    world.offer(ALICE)
+    for _ in range(world.random.randint(0, 6)):
+        world.step()
+    world.rule("revoke", "alice")
+    world.settle()
+    recorded = list(world.log.read())
+    revoked = next(one.seq for one in recorded if isinstance(one.event, PairingRevoked))
+    turns = [one for one in recorded if isinstance(one.event, Dispatched) and one.seq > revoked]
+    answered = {one.turn for one in of(world, ALICE, AgentReplied)}
+    assert not answered & {one.version for one in turns}, "a person was served who was let out"
+
+
+def test_what_an_account_is_told_while_it_fails_does_not_break_the_gateway(world: World) -> None:
+    for _ in range(4):
+        world.tell(account_stream(ACCOUNT), "what no account can handle")
+        world.tell(GATEWAY, Tick())
+    world.say(ALICE, "alice", "hello")
+    world.settle()
+    assert len(of(world, ALICE, AgentReplied)) == 1
 
 
 def test_a_chance_failure_costs_nothing(

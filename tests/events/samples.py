@@ -68,7 +68,7 @@ _EVENTS: tuple[Event, ...] = (
     account_events.PairingRevoked("bob", "socket"),
     account_events.PairingAnnounced("bob"),
     account_events.PersonErased("bob", _IDENTITY, _MS, "socket"),
-    account_events.ErasureExtended("bob", _MS + 1),
+    account_events.ErasureEnded("bob", _MS + 1),
     conversation_events.BaselineTaken((_IDENTITY,)),
     conversation_events.MessageSeen(
         _IDENTITY, "alice", _MS, _DIGEST, 5, "feed", ("8f14e45fceea167a",)

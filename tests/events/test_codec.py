@@ -38,7 +38,7 @@ NAMES_ON_DISK = [
     "PairingRevoked",
     "PairingAnnounced",
     "PersonErased",
-    "ErasureExtended",
+    "ErasureEnded",
     "BaselineTaken",
     "MessageSeen",
     "MessageIgnored",

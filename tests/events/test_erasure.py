@@ -1,11 +1,12 @@
 """What was given up is neither taken in again nor answered; what comes later is."""
 
+import pytest
 from msgspec.structs import replace
 
 from events import account, turns
-from events.account import UNDER_WAY_MS, Erasure
-from events.account_events import ErasureExtended, PersonErased
-from events.erasure import decide_erasure, decide_extension
+from events.account import UNDER_WAY, Erasure
+from events.account_events import ErasureEnded, PersonErased
+from events.erasure import decide_end, decide_erasure
 from events.event import Draft, Event
 from events.streams import account_stream
 from tests.events.account_story import AccountStory
@@ -27,7 +28,8 @@ KEY = b"key-name"
 
 def erase(story: ConversationStory, person: str = "alice", *, until_ms: int = 0) -> list[Event]:
     """The account gives up a person's words, now."""
-    erasure = Erasure(KEY, story.now_ms, max(until_ms, story.now_ms))
+    seq = max((one.seq for one in story.log.recorded), default=0)
+    erasure = Erasure(KEY, seq, max(until_ms, story.now_ms))
     story.standing = replace(story.standing, erased={person: erasure})
     return story.follow(turns.decide_standing(story.moment))
 
@@ -112,19 +114,23 @@ def test_the_account_remembers_the_last_erasure_of_each() -> None:
     assert account.Account().erased == {}
 
 
-def test_an_erasure_reaches_as_far_as_what_was_recorded_before_the_key_went() -> None:
-    erasure = Erasure(KEY, at_ms=NOW_MS, until_ms=NOW_MS)
-    assert decide_extension(ACCOUNT, "alice", erasure, 0) == []
-    assert decide_extension(ACCOUNT, "alice", erasure, NOW_MS) == []
-    (draft,) = decide_extension(ACCOUNT, "alice", erasure, NOW_MS + 5)
-    assert draft == Draft(account_stream(ACCOUNT), ErasureExtended("alice", NOW_MS + 5))
+@pytest.mark.parametrize("newest_ms", [0, NOW_MS, NOW_MS + 5])
+def test_an_erasure_reaches_as_far_as_what_was_recorded_before_the_key_went(newest_ms: int) -> None:
+    erasure = Erasure(KEY, seq=1, until_ms=NOW_MS)
+    until_ms = max(NOW_MS, newest_ms)
+    (draft,) = decide_end(ACCOUNT, "alice", erasure, newest_ms)
+    assert draft == Draft(account_stream(ACCOUNT), ErasureEnded("alice", until_ms))
     story = AccountStory()
     story.happens(PersonErased("alice", KEY, NOW_MS, "operator"), draft.event)
-    erased = story.state.erased["alice"]
-    assert (erased.key_id, erased.until_ms) == (KEY, NOW_MS + 5)
+    assert story.state.erased["alice"] == Erasure(KEY, seq=2, until_ms=until_ms)
+
+
+def test_a_later_erasure_does_not_take_the_cutoff_back() -> None:
+    story = AccountStory()
+    story.happens(PersonErased("alice", KEY, NOW_MS, "operator"))
+    story.happens(ErasureEnded("alice", NOW_MS + HOUR_MS))
     story.happens(PersonErased("alice", b"later id", NOW_MS + 1, "operator"))
-    erased = story.state.erased["alice"]
-    assert (erased.key_id, erased.until_ms) == (b"later id", NOW_MS + 5), "a cutoff went back"
+    assert story.state.erased["alice"] == Erasure(b"later id", seq=3, until_ms=NOW_MS + HOUR_MS)
 
 
 def test_an_erasure_that_is_under_way_covers_what_is_recorded_meanwhile() -> None:
@@ -132,7 +138,7 @@ def test_an_erasure_that_is_under_way_covers_what_is_recorded_meanwhile() -> Non
     story.says("one")
     ahead = arrival("two", sent_ms=story.now_ms + HOUR_MS)
     story.arrive(ahead)
-    erasure = Erasure(KEY, at_ms=UNDER_WAY_MS, until_ms=story.now_ms)
+    erasure = Erasure(KEY, seq=UNDER_WAY, until_ms=story.now_ms)
     story.passes(ms=SECOND_MS)
     story.standing = replace(story.standing, erased={"alice": erasure})
     assert kinds(story.look_again()).count("MessageSetAside") == 2

@@ -50,8 +50,8 @@ MUTATIONS = [
     Mutation(
         "what is due is not looked for when a conversation is loaded",
         "actors/conversation.py",
-        "        self.append(drafts, lambda _: self._do_what_is_due())\n",
-        "        self.append(drafts)\n",
+        "        if not drafts:\n            self._do_what_is_due()\n",
+        "",
     ),
     Mutation(
         "after a restart a group is served before its members are known",
