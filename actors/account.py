@@ -371,16 +371,13 @@ class AccountActor(EventSourced[Account]):
         self._start_again(stream, instead)
 
     def _start_again(self, stream: str, messages: Iterable[Any]) -> None:
-        """Start a conversation that failed, and tell it what it may have missed, by the standing of
-        now; then `messages`."""
+        """Start a conversation that failed, and tell it `messages`, and what it may have missed."""
         self.children.wake(stream)
         address = parse_stream(stream)
         if not isinstance(address, Peer | Group):
             return
-        standing = self._standing(address)
-        for one in messages:
-            again = replace(one, standing=standing) if isinstance(one, Deliver) else one
-            self.children.tell(stream, again)
+        for message in messages:
+            self.children.tell(stream, message)
         self._refresh(address)
         approval = self.state.approvals.get(address.name) if isinstance(address, Peer) else None
         if approval and not approval.announced:

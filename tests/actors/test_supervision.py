@@ -82,10 +82,15 @@ def test_a_ruling_in_the_moment_of_a_failure_is_heard(
     assert not answered & {one.version for one in turns}, "a person was served who was let out"
 
 
-def test_what_an_account_is_told_while_it_fails_does_not_break_the_gateway(world: World) -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_what_an_account_is_told_while_it_fails_does_not_break_the_gateway(seed: int) -> None:
+    world = World(seed, OPEN)
     for _ in range(4):
         world.tell(account_stream(ACCOUNT), "what no account can handle")
+        for _ in range(world.random.randint(0, 9)):
+            world.step()
         world.tell(GATEWAY, Tick())
+        world.tell(account_stream(ACCOUNT), Tick())
     world.say(ALICE, "alice", "hello")
     world.settle()
     assert len(of(world, ALICE, AgentReplied)) == 1
