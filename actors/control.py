@@ -251,7 +251,7 @@ async def _unknown(request: Request, error: Exception) -> JSONResponse:
 
 async def _late(_: Request, __: Exception) -> JSONResponse:
     return _refusal(
-        503, f"it was not on record within {RULING_S:.0f} s; see what holds it up: ztm-chat status"
+        503, f"not done within {RULING_S:.0f} s, perhaps later; what holds it up: ztm-chat status"
     )
 
 

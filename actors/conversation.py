@@ -30,6 +30,7 @@ from actors.messages import (
     Sent,
     SetAside,
     StandingChanged,
+    Unloadable,
     Unsendable,
     Woken,
 )
@@ -67,7 +68,7 @@ from events.unfolding import Moment
 
 ENTROPY_BYTES = 32
 
-_NOT_FROM_PARENT = (Loaded, Appended)
+_NOT_FROM_PARENT = (Loaded, Unloadable, Appended)
 
 
 class ConversationActor(EventSourced[Conversation]):

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import pykka
 
 from actors.dispatcher import ScheduledActor, tell
-from actors.messages import Appended, ChildFailed, Loaded
+from actors.messages import Appended, ChildFailed, Loaded, Unloadable
 from actors.system import System
 from events.event import Draft, Recorded
 from store.event_log import Committed
@@ -30,6 +30,10 @@ SNAPSHOT_EVERY = 1_000
 
 class AppendRefused(RuntimeError):
     """The log refused an append that this actor had every reason to make: its state is wrong."""
+
+
+class StateUnknown(RuntimeError):
+    """The stream could not be read: what its actor was told is called for again later."""
 
 
 class EventSourced(ScheduledActor, Generic[State]):
@@ -77,7 +81,11 @@ class EventSourced(ScheduledActor, Generic[State]):
         """Ask for the state; everything waits until it has come."""
         me = self.actor_ref
         self.system.states.load(
-            self.stream, type(self.state), self._fold, lambda state: tell(me, Loaded(state))
+            self.stream,
+            type(self.state),
+            self._fold,
+            then=lambda state: tell(me, Loaded(state)),
+            failed=lambda: tell(me, Unloadable()),
         )
 
     def on_receive(self, message: Any) -> None:
@@ -88,6 +96,9 @@ class EventSourced(ScheduledActor, Generic[State]):
                 self.state = state
                 self.ready = True
                 self.on_ready()
+            case Unloadable():
+                msg = f"{self.stream} could not be loaded"
+                raise StateUnknown(msg)
             case Appended(outcome):
                 self._handling = None
                 self._settle(outcome)

@@ -43,9 +43,22 @@ class Loader:
         kind: type[State],
         fold: Callable[[Iterable[Recorded], State | None], State],
         then: Callable[[State], None],
+        failed: Callable[[], None],
     ) -> None:
-        """Hand what `fold` makes of the stream's events, a `kind`, to `then` on another thread."""
-        self._submit(lambda: then(self.state(stream, kind, fold)))
+        """Hand what `fold` makes of the stream's events, a `kind`, to `then` on another thread, or
+        call `failed` there."""
+
+        def load() -> None:
+            try:
+                state = self.state(stream, kind, fold)
+            except Exception:
+                # Damage, or a fault of ours: this stream's actor can't go on, all others can.
+                log.exception("%s could not be loaded", stream)
+                failed()
+            else:
+                then(state)
+
+        self._submit(load)
 
     def keep(self, last: Recorded, state: Any) -> None:
         """Take a snapshot of the state that a stream has folded to with `last`, in the
@@ -67,7 +80,7 @@ class Loader:
         try:
             work()
         except Exception:
-            # Without its state an actor stays silent, and what it is told waits: nothing is lost.
+            # A snapshot that was not taken costs time at the next start, and nothing else.
             log.exception("the loader failed")
 
     def state(

@@ -256,6 +256,10 @@ class Loaded(msgspec.Struct, frozen=True):
     state: Any
 
 
+class Unloadable(msgspec.Struct, frozen=True):
+    """The state could not be loaded; why is in the daemon's log."""
+
+
 class Appended(msgspec.Struct, frozen=True):
     """What became of the append in flight."""
 

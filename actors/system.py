@@ -64,8 +64,9 @@ class States(Protocol):
         kind: type[Any],
         fold: Callable[[Iterable[Recorded], Any], Any],
         then: Callable[[Any], None],
+        failed: Callable[[], None],
     ) -> None:
-        """Hand the state (a `kind`) that the stream folds to to `then`."""
+        """Hand the state (a `kind`) that the stream folds to to `then`, or call `failed`."""
 
     def keep(self, last: Recorded, state: Any) -> None:
         """Take a snapshot of the state that a stream has folded to with `last`."""

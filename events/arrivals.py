@@ -36,10 +36,10 @@ class Arrival(msgspec.Struct, frozen=True):
     witness: Witness
     available_ms: int
     salt: bytes
+    key_id: bytes
     files: tuple[str, ...] = ()
     wire_id: str = ""
     malformed: bool = False
-    key_id: bytes = b""
 
 
 def is_ours(arrival: Arrival, own: str, log_id: str) -> bool:

@@ -177,8 +177,8 @@ class ReplyFailed(Event, frozen=True):
 
 
 class MessageSetAside(Event, frozen=True):
-    """A message that was let in gets no answer: `agent`, `budget`, `revoked`, `erased`, `failed`,
-    `too-late`.
+    """A message gets no answer, though it was let in: `agent`, `budget`, `revoked`, `erased`; or
+    `too-late`, when its group's members were not known for so long: it may not have been judged.
     """
 
     message: int

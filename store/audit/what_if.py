@@ -120,24 +120,20 @@ def what_if(
 
 def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
     """What comes of a message that was judged, if `policy` is in force."""
-    if one.decided.considered.membership == "unknown":
-        return _waiting_under(policy, one)
+    waited_for_members = one.decided.considered.membership == "unknown"
     if isinstance(one.address, Group) and not policy.enable_groups:
-        return Outcome("ignore", "groups-disabled", INTAKE)
+        ignored = Outcome("ignore", "groups-disabled", INTAKE)
+        return _recorded(one) if waited_for_members else ignored
     if one.message.length > policy.max_message_chars:
         return Outcome("ignore", "oversize", INTAKE)
+    if waited_for_members:
+        return replace(_recorded(one), action=UNKNOWN)
     decided = one.decided
     verdict, tools = judge(
         policy, one.address, one.message.sender, decided.considered, mention=decided.mentioned
     )
     same = verdict.action == decided.action == "process" and tools != decided.tools
     return Outcome(verdict.action, verdict.reason, verdict.rule, tools=same)
-
-
-def _waiting_under(policy: AccountPolicy, one: Judged) -> Outcome:
-    """What comes of a message that waited for its group's members until groups were turned off."""
-    recorded = _recorded(one)
-    return replace(recorded, action=UNKNOWN) if policy.enable_groups else recorded
 
 
 def _recorded(one: Judged) -> Outcome:

@@ -101,6 +101,7 @@ class World:
     rulings: list[str | None] = field(default_factory=list)
     crashes: int = 0
     snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -162,8 +163,12 @@ class World:
         kind: type[Any],
         fold: Callable[[Iterable[Recorded], Any], Any],
         then: Callable[[Any], None],
+        failed: Callable[[], None],
     ) -> None:
         def load() -> None:
+            if stream in self.unreadable:
+                failed()
+                return
             version, snapshot = self.snapshots.get(stream, (0, b""))
             if version > self.log.version(stream):
                 version = 0

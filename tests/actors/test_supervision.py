@@ -82,6 +82,27 @@ def test_a_ruling_in_the_moment_of_a_failure_is_heard(
     assert not answered & {one.version for one in turns}, "a person was served who was let out"
 
 
+def test_a_conversation_that_can_not_be_read_holds_up_nobody_and_goes_on_when_it_can(
+    world: World,
+) -> None:
+    world.settle()
+    world.say(ALICE, "alice", "hello")
+    world.unreadable.add(conversation_stream(ALICE))
+    world.say(BOB, "bob", "hi")
+    world.offer(ALICE)
+    world.offer(BOB)
+    world.forget("alice")
+    for _ in range(3_000):
+        world.step()
+    assert world.rulings == ["alice"]
+    assert len(of(world, BOB, AgentReplied)) == 1
+    assert of(world, ALICE, MessageSeen) == []
+    world.unreadable.clear()
+    world.say(ALICE, "alice", "hello again")
+    world.settle()
+    assert len(of(world, ALICE, AgentReplied)) == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_what_an_account_is_told_while_it_fails_does_not_break_the_gateway(seed: int) -> None:
     world = World(seed, OPEN)

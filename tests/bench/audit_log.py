@@ -116,7 +116,7 @@ class World:
             self._seq,
         )
         arrival = Arrival(
-            name, sender, sent_ms, text, "feed", self.now_ms, self.chance.randbytes(16)
+            name, sender, sent_ms, text, "feed", self.now_ms, self.chance.randbytes(16), bytes(8)
         )
         self._record(decide_arrivals(self._moment(address), [arrival], ()))
         for drafts in self._consequences(address):

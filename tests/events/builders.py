@@ -56,6 +56,7 @@ def arrival(
         witness="feed",
         available_ms=sent_ms if available_ms is None else available_ms,
         salt=entropy[16:],
+        key_id=b"key-name",
         files=files,
         wire_id=wire_id,
         malformed=malformed,

@@ -26,6 +26,7 @@ def arrival(number: int, text: str = "hello") -> Arrival:
         witness="feed",
         available_ms=number,
         salt=bytes(16),
+        key_id=bytes(8),
     )
 
 

@@ -1,14 +1,16 @@
 """A person who is forgotten can't be read again, from any byte on the disk; the rest is proved."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from events.account_events import PersonErased
-from events.event import Body, Draft
+from events.event import Body, Draft, Recorded
 from store.audit.proof import prove
 from store.audit.words import erasures
 from store.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
+from store.event_log import LogDamaged
 from store.layout import unslot
 from store.lmdb_log import LmdbLog
 from store.memory_log import MemoryLog
@@ -109,6 +111,22 @@ def test_a_crash_before_the_key_was_lost_is_made_good(folder: Path) -> None:
     finish_erasures(log, "main")
     assert log.key(name) == fresh
     log.close()
+
+
+def test_a_conversation_that_is_damaged_does_not_keep_the_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Damaged(MemoryLog):
+        def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+            if stream == ALICE:
+                raise LogDamaged("an event can't be read", where=stream)
+            return super().read_stream(stream, after)
+
+    log = Damaged()
+    log.key("main/alice")
+    assert erase(log, "main", "alice", now_ms=NOW_MS, by="operator")
+    assert log.key_id("main/alice") is None
+    assert "does not know how far account/main/peer/alice reaches" in caplog.text
 
 
 def test_the_erasure_is_on_record_with_its_cutoff(forgotten: tuple[Path, bytes]) -> None:

@@ -84,6 +84,7 @@ def decided_live(policy: AccountPolicy, one: Judged, text: str) -> Outcome:
         one.message.witness,
         was.now_ms,
         b"s" * 16,
+        b"key-name",
         one.message.files,
     )
     events = [draft.event for draft in decide_arrivals(moment, [arrival], ())]
