@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any
 
 import pykka
-from msgspec.structs import replace
 
 from actors.children import Children
 from actors.event_sourced import EventSourced
@@ -38,6 +37,7 @@ from actors.messages import (
 )
 from actors.peer import PeerActor
 from actors.poison import Strikes, carried
+from actors.standings import Standings
 from actors.system import System
 from events.account import Account, evolve, fold
 from events.account_events import (
@@ -55,7 +55,6 @@ from events.arrivals import Arrival
 from events.conversation_events import WatermarkAdvanced
 from events.erasure import decide_erasure
 from events.event import Draft, Event, Recorded
-from events.names import fold as fold_name
 from events.pairing import (
     decide_approval,
     decide_denial,
@@ -103,8 +102,9 @@ class AccountActor(EventSourced[Account]):
         self._strikes = Strikes()
         self._failures: dict[str, int] = {}
         self._forgetting = Forgetting()
-        self._groups: dict[tuple[str, str], GroupFacts] = {}
-        self._ambiguous: frozenset[str] = frozenset()
+        self._standings = Standings(
+            settings.id, settings.policy, log_id=system.log.log_id, agent=settings.agent
+        )
 
     # Beginning
 
@@ -148,7 +148,7 @@ class AccountActor(EventSourced[Account]):
             case GroupSeen(creator, group, facts):
                 self._group_seen(creator, group, facts)
             case UsersSeen(users):
-                self._ambiguous = _folding_alike(users | self.state.approvals.keys())
+                self._standings.see_users(users | self.state.approvals.keys())
             case Ruling():
                 self._rule(message)
             case Forget():
@@ -213,30 +213,8 @@ class AccountActor(EventSourced[Account]):
         raise ValueError(msg)
 
     def _standing(self, address: Peer | Group) -> Standing:
-        standing = Standing(
-            account=self.settings.id,
-            log_id=self.system.log.log_id,
-            agent=self.settings.agent,
-            policy=self.settings.policy,
-            digest=self.state.digest,
-            account_version=self.state.version,
-            ambiguous=self._ambiguous,
-            erased=self._forgetting.covering(self.state.erased),
-        )
-        match address:
-            case Peer(_, name):
-                pairing = self.state.pairing(name, self.system.now_ms())
-                return replace(standing, pairing=pairing)
-            case Group(_, creator, group):
-                return replace(standing, group=self._group_facts(creator, group))
-
-    def _group_facts(self, creator: str, group: str) -> GroupFacts:
-        facts = self._groups.get((creator, group), GroupFacts())
-        shared = any(
-            by == creator and other != group and fold_name(known.name) == fold_name(facts.name)
-            for (by, other), known in self._groups.items()
-        )
-        return replace(facts, name_shared=shared and bool(facts.name))
+        erased = self._forgetting.covering(self.state.erased)
+        return self._standings.of(address, self.state, erased, self.system.now_ms())
 
     def _offer(self, offer: Offer) -> None:
         if any(self._is_forgotten(one) for one in offer.arrivals):
@@ -260,8 +238,7 @@ class AccountActor(EventSourced[Account]):
         self.children.tell(conversation_stream(Peer(self.settings.id, person)), message)
 
     def _group_seen(self, creator: str, group: str, facts: GroupFacts) -> None:
-        if self._groups.get((creator, group)) != facts:
-            self._groups[creator, group] = facts
+        if self._standings.see_group(creator, group, facts):
             self._refresh(Group(self.settings.id, creator, group))
 
     # Pairing
@@ -399,10 +376,3 @@ class AccountActor(EventSourced[Account]):
 
     def _drafts(self, event: Event) -> list[Draft]:
         return [Draft(self.stream, event)]
-
-
-def _folding_alike(names: Iterable[str]) -> frozenset[str]:
-    by_fold: dict[str, list[str]] = {}
-    for name in names:
-        by_fold.setdefault(fold_name(name), []).append(name)
-    return frozenset(name for alike in by_fold.values() if len(alike) > 1 for name in alike)

@@ -55,14 +55,6 @@ def file_hashes(message: object) -> tuple[str, ...]:
     return tuple(_clean(file["hash"]) for file in _files(message))
 
 
-def blank(message: object) -> bool:
-    """Whether there is nothing to answer in `message`: no visible character and no file."""
-    text = _text(message)
-    if text is None:
-        return _plain_json(message) in (None, {}, [])
-    return not _files(message) and not any(map(_visible, text))
-
-
 def identity(key: bytes, chat: str, sender: str, time_ms: int, content: bytes, place: int) -> bytes:
     """The name of a message, 16 bytes: BLAKE2b under the person's `key` (1 to 64 bytes).
 
@@ -172,10 +164,6 @@ def _joined(found: re.Match[str]) -> str:
     if found[1] is None:
         return "?"
     return found[1].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-
-
-def _visible(char: str) -> bool:
-    return not char.isspace() and _printable(char)
 
 
 def _printable(char: str) -> bool:

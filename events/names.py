@@ -43,7 +43,9 @@ def listed(
     return None
 
 
-def folds_like_another(name: str, known: Iterable[str]) -> bool:
-    """Whether a user among `known`, other than `name` itself, folds like `name`."""
-    folded = fold(name)
-    return any(other != name and fold(other) == folded for other in known)
+def folding_alike(names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` that fold like another one of them."""
+    by_fold: dict[str, list[str]] = {}
+    for name in names:
+        by_fold.setdefault(fold(name), []).append(name)
+    return frozenset(name for alike in by_fold.values() if len(alike) > 1 for name in alike)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.identity import blank, canonical, file_hashes, identity, plain_text
+from events.identity import canonical, file_hashes, identity, plain_text
 
 PHOTO = {
     "hash": "abc",
@@ -134,7 +134,6 @@ def test_both_ways_give_the_same_content(message: object) -> None:
     api = json.loads(json.dumps(through_javascript(message)))
     assert canonical(api) == canonical(message)
     assert plain_text(api) == plain_text(message)
-    assert blank(api) == blank(message)
     assert file_hashes(api) == file_hashes(message)
 
 
@@ -142,7 +141,6 @@ def test_both_ways_give_the_same_content(message: object) -> None:
 def test_any_message_can_be_read(message: object) -> None:
     canonical(message)
     plain_text(message).encode()
-    blank(message)
 
 
 @given(STRINGS, STRINGS, st.lists(STRINGS), st.lists(STRINGS))
@@ -254,33 +252,6 @@ def test_the_hashes_of_files_are_found() -> None:
     message = {"text": "a", "files": [PHOTO, {"name": "none"}, {"hash": "def"}]}
     assert file_hashes(message) == ("abc", "def")
     assert file_hashes("a") == file_hashes([PHOTO]) == file_hashes(None) == ()
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        "  \n",
-        "\u200b\u2060",
-        "\x00",
-        {"text": " "},
-        {"text": "", "files": []},
-        None,
-        10**400,
-        {},
-        [],
-    ],
-)
-def test_a_message_with_nothing_to_answer_is_blank(message: object) -> None:
-    assert blank(message)
-
-
-@pytest.mark.parametrize(
-    "message",
-    ["a", "👋", "\u200ba", {"text": "."}, {"text": " ", "files": [PHOTO]}, 0, False, [0], {"a": 1}],
-)
-def test_a_message_with_something_to_answer_is_not_blank(message: object) -> None:
-    assert not blank(message)
 
 
 # --- identity ----------------------------------------------------------------------------------
