@@ -123,9 +123,8 @@ class AccountActor(EventSourced[Account]):
         self._lose_keys(forgotten)
         for stream in self._unfinished:
             self.children.wake(stream)
-        for approval in self.state.approvals.values():
-            if not approval.announced:
-                self._tell_peer(approval.person, Announce(approval.person, approval.seq))
+        for person in self.state.approvals:
+            self._announce(person)
         self.system.effects.watch(self.settings.id, self.state)
 
     # Messages
@@ -192,7 +191,7 @@ class AccountActor(EventSourced[Account]):
             match one.event:
                 case PairingApproved(_, person, _):
                     self._refresh(Peer(self.settings.id, person))
-                    self._tell_peer(person, Announce(person, one.seq))
+                    self._announce(person)
                 case PairingRevoked(person) | PairingExpired(_, person):
                     self._refresh(Peer(self.settings.id, person))
                 case PolicyApplied():
@@ -260,6 +259,12 @@ class AccountActor(EventSourced[Account]):
                 self.system.entropy(32),
             )
             self.append(drafts, lambda _: self._pass_on_code(wanted))
+
+    def _announce(self, person: str) -> None:
+        """Have `person` told of an approval, unless the notice of it is on its way."""
+        approval = self.state.approvals.get(person)
+        if approval and not approval.announced:
+            self._tell_peer(person, Announce(person, approval.seq))
 
     def _pass_on_code(self, wanted: CodeWanted) -> None:
         request = self.state.requests[wanted.person]
@@ -356,9 +361,8 @@ class AccountActor(EventSourced[Account]):
         for message in messages:
             self.children.tell(stream, message)
         self._refresh(address)
-        approval = self.state.approvals.get(address.name) if isinstance(address, Peer) else None
-        if approval and not approval.announced:
-            self._tell_peer(approval.person, Announce(approval.person, approval.seq))
+        if isinstance(address, Peer):
+            self._announce(address.name)
 
     def on_failure(
         self,

@@ -145,8 +145,8 @@ class Unfolding:
             self.add(MessageSetAside(message, reason), by=turn)
 
     def _dispatch(self, first: Waiting) -> None:
-        sender, erased_since = first.sender, self.standing.erased_since
-        if self.standing.is_erased(sender, first.sent_ms) or erased_since(sender, first.seq):
+        sender, standing = first.sender, self.standing
+        if standing.is_erased(sender, first.sent_ms) or standing.erased_since(sender, first.seq):
             self.add(MessageSetAside(first.version, "erased"), by=first)
         elif not self.may_let_in(first.sender):
             self._set_aside_all_of(first.sender, "revoked")
