@@ -9,9 +9,7 @@ from typing import Any
 
 import pykka
 
-from actors.children import Children
-from actors.event_sourced import EventSourced
-from actors.forgetting import Forgetting
+from actors.erasures import Forgetting
 from actors.group import GroupActor
 from actors.messages import (
     Announce,
@@ -36,11 +34,13 @@ from actors.messages import (
     Woken,
 )
 from actors.peer import PeerActor
-from actors.poison import Strikes, carried
-from actors.standings import Standings
-from actors.system import System
-from events.account import Account, evolve, fold
-from events.account_events import (
+from actors.policy_contexts import Standings
+from actors.runtime.children import Children
+from actors.runtime.event_sourced import EventSourced
+from actors.runtime.poison_messages import Strikes, carried
+from actors.runtime.system import System
+from events.account.erasure import decide_erasure
+from events.account.events import (
     AccountOffline,
     AccountOnline,
     ChatAppDeaf,
@@ -51,11 +51,7 @@ from events.account_events import (
     PairingRevoked,
     PolicyApplied,
 )
-from events.arrivals import Arrival
-from events.conversation_events import WatermarkAdvanced
-from events.erasure import decide_erasure
-from events.event import Draft, Event, Recorded
-from events.pairing import (
+from events.account.pairing import (
     decide_approval,
     decide_denial,
     decide_expiry,
@@ -63,10 +59,14 @@ from events.pairing import (
     decide_revocation,
     withheld,
 )
-from events.policy import AccountPolicy
-from events.standing import GroupFacts, Standing, person_key
+from events.account.state import Account, evolve, fold
+from events.conversation.arrivals import Arrival
+from events.conversation.policy_context import GroupFacts, Standing, person_key
+from events.event import Draft, Event, Recorded
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
-from store.erasure import ends, unfinished
+from events.watermark import WatermarkAdvanced
+from store.read_models.erasure import ends, unfinished
 
 RESTARTS = 5
 """How often a conversation is restarted at once; then it waits, and is tried again each time after

@@ -9,8 +9,6 @@ from typing import Any
 
 import pykka
 
-from actors.dispatcher import tell
-from actors.event_sourced import EventSourced
 from actors.messages import (
     AgentAnswered,
     AgentErred,
@@ -34,19 +32,20 @@ from actors.messages import (
     Unsendable,
     Woken,
 )
-from actors.system import AskTask, SendTask, System
-from events.arrivals import (
+from actors.runtime.dispatcher import tell
+from actors.runtime.event_sourced import EventSourced
+from actors.runtime.system import AskTask, SendTask, System
+from events.conversation.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
     decide_set_aside,
     decide_waited_too_long,
 )
-from events.conversation import Conversation, evolve, fold
-from events.conversation_events import MessageDropped, MessageQueued, MessageRetried
-from events.effects import Ask, Effect, RequestCode, Send, Wake, due
-from events.event import Draft, Recorded
-from events.outbox import (
+from events.conversation.decision_builder import Moment
+from events.conversation.effects import Ask, Effect, RequestCode, Send, Wake, due
+from events.conversation.events import MessageDropped, MessageQueued, MessageRetried
+from events.conversation.outbox import (
     decide_approved,
     decide_code,
     decide_no_code,
@@ -54,17 +53,18 @@ from events.outbox import (
     decide_sent,
     decide_unsendable,
 )
-from events.standing import Standing
-from events.streams import Conversation as Address
-from events.streams import conversation_stream
-from events.turns import (
+from events.conversation.policy_context import Standing
+from events.conversation.state import Conversation, evolve, fold
+from events.conversation.turns import (
     decide_drop,
     decide_failure,
     decide_reply,
     decide_retry,
     decide_standing,
 )
-from events.unfolding import Moment
+from events.event import Draft, Recorded
+from events.streams import Conversation as Address
+from events.streams import conversation_stream
 
 ENTROPY_BYTES = 32
 

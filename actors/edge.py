@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from actors.agents.asking import Asking
+from actors.agents.runner import Asking
 from actors.messages import Tick, Woken
-from actors.system import AskTask, SendTask
+from actors.runtime.system import AskTask, SendTask
 from actors.ztm.account_edge import AccountEdge
-from events.account import Account
+from events.account.state import Account
 from events.streams import GATEWAY, account_stream
 
 log = logging.getLogger(__name__)

@@ -6,14 +6,14 @@ from typing import Any
 import pykka
 
 from actors.account import AccountActor, AccountSettings
-from actors.dispatcher import tell
-from actors.event_sourced import EventSourced
 from actors.messages import ChildFailed, Forward, Tick, Woken
-from actors.system import System
-from events.erasure import decide_expiry
+from actors.runtime.dispatcher import tell
+from actors.runtime.event_sourced import EventSourced
+from actors.runtime.system import System
 from events.event import Draft, Recorded
-from events.gateway import GatewayStarted
-from events.life import Life, evolve, fold
+from events.gateway.events import GatewayStarted
+from events.gateway.retention import decide_expiry
+from events.gateway.state import Life, evolve, fold
 from events.streams import GATEWAY, Group, Peer, account_stream, parse_stream
 
 RESTART_PAUSE_MS = 5_000

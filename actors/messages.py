@@ -8,14 +8,14 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from events.arrivals import Arrival
-from events.conversation_events import Owed
+from events.conversation.arrivals import Arrival
+from events.conversation.policy_context import GroupFacts, Standing
+from events.conversation.turns import Failure, Reply
 from events.event import Draft, Recorded
-from events.policy import ToolGrant
-from events.standing import GroupFacts, Standing
+from events.policy.account_policy import ToolGrant
 from events.streams import Conversation
-from events.turns import Failure, Reply
-from store.event_log import Outcome
+from events.watermark import Owed
+from store.log.event_log import Outcome
 
 
 class Receipt(Protocol):

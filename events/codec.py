@@ -12,8 +12,11 @@ from typing import Any, Union
 
 import msgspec
 
-from events import account_events, conversation_events, gateway
+from events import watermark
+from events.account import events as account_events
+from events.conversation import events as conversation_events
 from events.event import Event
+from events.gateway import events as gateway_events
 
 FORMAT = 1
 """Version of the log's format. A log with a higher one is refused."""
@@ -33,9 +36,10 @@ def _vocabulary(module: Any) -> dict[str, type[Event]]:
 
 
 EVENTS: dict[str, type[Event]] = {
-    **_vocabulary(gateway),
+    **_vocabulary(gateway_events),
     **_vocabulary(account_events),
     **_vocabulary(conversation_events),
+    **_vocabulary(watermark),
 }
 """Every event type by the name it has on disk."""
 

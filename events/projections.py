@@ -7,7 +7,7 @@ be thrown away and built again from it.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from events.conversation_events import (
+from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     BaselineTaken,

@@ -22,9 +22,10 @@ from actors.configuration.options import (
     TlsOptions,
 )
 from events.codec import EVENTS
-from events.conversation_events import Considered, Owed
-from events.mention import mentioned
-from events.policy import SenderTools, ToolGrant, ToolPolicy
+from events.conversation.events import Considered
+from events.policy.account_policy import SenderTools, ToolGrant, ToolPolicy
+from events.policy.mention import mentioned
+from events.watermark import Owed
 from tests.pages import DOCS, HEADING, PAGES, ROOT, anchors, fences, page_id, prose, rows, section
 
 ROOMS = ("actors", "events", "store", "ztm_chat")

@@ -57,7 +57,7 @@ def _at_home(path: str) -> str:
 
 def _openai(settings: OpenAISettings, environ: Mapping[str, str]) -> Agent:
     from actors.agents.openai import OpenAIAgent
-    from actors.http import HttpClient
+    from actors.http.client import HttpClient
 
     return OpenAIAgent(settings, client=HttpClient(), key=_key(settings, environ))
 

@@ -30,7 +30,7 @@ from actors.agents.protocol import (
 from actors.agents.secret import Secret
 from actors.agents.server_errors import from_status
 from actors.agents.settings import OpenAISettings
-from actors.http import (
+from actors.http.client import (
     BadAnswer,
     HttpClient,
     HttpError,

@@ -14,7 +14,7 @@ Read in this order:
 - `findings`      the list of problems as it grows, and where each option stands in the file
 - `reader`        a tree to Structs, option by option, so that no error hides another
 - `settings`      what comes out: `Configuration`, `AccountConfig`
-- `policies`      options to `events.policy`, inheritance resolved
+- `policies`      options to `events.policy.account_policy`, inheritance resolved
 - `accounts`      one account, with what it inherits
 - `advice`        what is allowed, but an operator should know
 - `loading`       all of it in a row

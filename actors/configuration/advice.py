@@ -6,8 +6,8 @@ from actors.agents.settings import OpenAISettings
 from actors.configuration.accounts import Account
 from actors.configuration.findings import Findings, Path
 from actors.configuration.values import group_key, is_loopback
-from events.names import EVERYONE, fold
-from events.tools import warnings_for
+from events.policy.names import EVERYONE, fold
+from events.policy.tools import warnings_for
 
 
 def advise(account: Account, findings: Findings) -> None:

@@ -12,7 +12,13 @@ from msgspec import Meta, Struct
 from actors.agents.settings import AgentSettings, CommandSettings, OpenAISettings
 from actors.configuration import values
 from actors.configuration.document import Node
-from events.policy import AccountPolicy, DmPolicy, GroupPolicy, SenderTools, ToolPolicy
+from events.policy.account_policy import (
+    AccountPolicy,
+    DmPolicy,
+    GroupPolicy,
+    SenderTools,
+    ToolPolicy,
+)
 
 DEFAULT = AccountPolicy(username="")
 

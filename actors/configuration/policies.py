@@ -1,9 +1,10 @@
-"""Options to `events.policy`: the groups' inheritance resolved, their keys taken apart."""
+"""Options to `events.policy.account_policy`: the groups' inheritance resolved, their keys taken
+apart."""
 
 from actors.configuration.findings import Findings, Path, quoted
 from actors.configuration.options import AccountOptions, GroupOptions
 from actors.configuration.values import group_key
-from events.policy import AccountPolicy, GroupPermission
+from events.policy.account_policy import AccountPolicy, GroupPermission
 
 
 def account_policy(options: AccountOptions) -> AccountPolicy:

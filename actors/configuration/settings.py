@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from actors.agents.settings import AgentSettings
 from actors.configuration.problems import Problem
-from events.policy import AccountPolicy
+from events.policy.account_policy import AccountPolicy
 
 
 class PermitServer(Struct, frozen=True, tag="server"):

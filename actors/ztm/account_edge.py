@@ -6,31 +6,31 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.configuration import AccountConfig
-from actors.http import HttpClient
+from actors.http.client import HttpClient
 from actors.messages import Sent, Unsendable
-from actors.system import SendTask
-from actors.ztm.arriving import Arriving
-from actors.ztm.catalogue import Catalogue
-from actors.ztm.chat_witness import ChatWitness
-from actors.ztm.client import ZtmClient
-from actors.ztm.deliveries import Deliveries
-from actors.ztm.feed import Feed
-from actors.ztm.groups import Groups
-from actors.ztm.healer import Healer
+from actors.runtime.system import SendTask
+from actors.ztm.client.client import ZtmClient
+from actors.ztm.client.tls import tls_context
 from actors.ztm.health import Health
-from actors.ztm.intake import Intake
-from actors.ztm.joining import ensure_joined
-from actors.ztm.quiescence import Quiescence
-from actors.ztm.sending import NeverSendable, Sender
-from actors.ztm.sentinel import Sentinel
+from actors.ztm.joining.joining import ensure_joined
+from actors.ztm.sending.send_gate import Quiescence
+from actors.ztm.sending.sender import NeverSendable, Sender
 from actors.ztm.timing import Timing
-from actors.ztm.tls import tls_context
-from events.account import Account
-from events.arrivals import Arrival, is_ours
-from events.conversation_events import MessageQueued
-from events.outbox import wire_id
+from actors.ztm.watching.arrival_factory import Arriving
+from actors.ztm.watching.catalogue import Catalogue
+from actors.ztm.watching.chat_app_restarter import Healer
+from actors.ztm.watching.chat_source import ChatWitness
+from actors.ztm.watching.deafness_detector import Sentinel
+from actors.ztm.watching.deliveries import Deliveries
+from actors.ztm.watching.feed import Feed
+from actors.ztm.watching.groups import Groups
+from actors.ztm.watching.intake import Intake
+from events.account.state import Account
+from events.conversation.arrivals import Arrival, is_ours
+from events.conversation.events import MessageQueued
+from events.conversation.outbox import wire_id
 from events.streams import Conversation, Group, account_stream, conversation_stream, parse_stream
-from store.event_log import EventLog
+from store.log.event_log import EventLog
 
 _logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from events.account_events import PolicyApplied
-from events.conversation_events import (
+from events.account.events import PolicyApplied
+from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
@@ -20,10 +20,10 @@ from events.conversation_events import (
     TurnCancelled,
 )
 from events.event import Recorded
-from events.policy import AccountPolicy
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, account_stream, parse_stream
-from store.event_log import EventLog
-from store.trail import Trail
+from store.log.event_log import EventLog
+from store.read_models.trail import Trail
 from ztm_chat.shown import moment, safe
 
 IGNORED = {

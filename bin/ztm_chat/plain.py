@@ -6,7 +6,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from events.event import Recorded
-    from store.event_log import EventLog
+    from store.log.event_log import EventLog
 
 
 def plain_event(log: "EventLog", recorded: "Recorded") -> dict[str, Any]:

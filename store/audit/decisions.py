@@ -11,11 +11,11 @@ from heapq import merge
 from itertools import takewhile
 from typing import NamedTuple, Protocol
 
-from events.conversation_events import MessageIgnored, PolicyDecided
+from events.conversation.events import MessageIgnored, PolicyDecided
 from events.event import Recorded
 from store.audit.rows import INTAKE, Decision, Judged, Rows
 from store.audit.selection import Selection
-from store.event_log import EventLog
+from store.log.event_log import EventLog
 
 __all__ = ["INTAKE", "Decision", "Decisions", "Found", "Index", "Judged"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from events.conversation_events import (
+from events.conversation.events import (
     MessageIgnored,
     MessageQueued,
     MessageSeen,
@@ -18,7 +18,7 @@ from events.conversation_events import (
 from events.event import Event, Recorded
 from events.streams import Group, Peer, parse_stream
 from store.audit.selection import Selection
-from store.event_log import EventLog
+from store.log.event_log import EventLog
 
 _MS = 1_000_000
 

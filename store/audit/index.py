@@ -13,17 +13,17 @@ from pathlib import Path
 
 import lmdb
 
-from store.apart import ReaderDied, apart
 from store.audit.decisions import Found
 from store.audit.places import IndexUnfit, Keys, Places, keys_of
 from store.audit.selection import Selection
-from store.backup import LMDB_LOCK_FILE
-from store.data_file import check_data_file
+from store.disk.data_file import check_data_file
+from store.disk.folder import FolderLock, prepare_folder
+from store.disk.layout import DATA_FILE, MAP_SIZE, open_environment
 from store.errors import LogDamaged, LogError, LogLocked, LogUnusable
-from store.event_log import EventLog
-from store.folder import FolderLock, prepare_folder
-from store.layout import DATA_FILE, MAP_SIZE, open_environment
-from store.lmdb_log import LmdbLog
+from store.log.event_log import EventLog
+from store.log.lmdb_log import LmdbLog
+from store.maintenance.backup import LMDB_LOCK_FILE
+from store.maintenance.isolation import ReaderDied, apart
 
 FOLDER = "trail-index"
 

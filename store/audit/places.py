@@ -23,9 +23,9 @@ from events.event import Recorded
 from store.audit.decisions import Found
 from store.audit.rows import Decision, Rows
 from store.audit.selection import Selection
+from store.disk.layout import Cursor, Transaction, unword, word
 from store.errors import LogDamaged
-from store.event_log import EventLog
-from store.layout import Cursor, Transaction, unword, word
+from store.log.event_log import EventLog
 
 COMMIT = 10_000
 """How many decisions are added in one transaction."""

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.conversation_events import MessageIgnored, MessageSeen, PolicyDecided
+from events.conversation.events import MessageIgnored, MessageSeen, PolicyDecided
 from events.event import Recorded
-from events.policy import Action, ToolGrant
+from events.policy.account_policy import Action, ToolGrant
 from events.streams import Group, Peer, parse_stream
 from store.audit.selection import Selection
-from store.event_log import EventLog
+from store.log.event_log import EventLog
 
 INTAKE = "intake"
 """The rule of a message that was ignored before any policy was asked."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from events.policy import Action
+from events.policy.account_policy import Action
 from events.streams import Group, Peer
 
 Kind = Literal["peer", "group"]

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from events.account_events import PolicyApplied
-from events.judgement import judge
-from events.policy import AccountPolicy
+from events.account.events import PolicyApplied
+from events.conversation.judgement import judge
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, account_stream
 from store.audit.decisions import INTAKE, Decision, Decisions, Judged
 from store.audit.selection import Selection
-from store.event_log import EventLog
+from store.log.event_log import EventLog
 
 UNKNOWN = "unknown"
 TOOLS = "tools"
@@ -36,8 +36,8 @@ class MalformedPattern(ValueError):
 
 class Outcome(msgspec.Struct, frozen=True):
     """What comes of a message: `action` is what is done, or `unknown`; for `reason` and `rule` see
-    `events.policy.Verdict`, and `intake` for what no policy was asked about. `tools`: only the
-    tools granted are others."""
+    `events.policy.account_policy.Verdict`, and `intake` for what no policy was asked about.
+    `tools`: only the tools granted are others."""
 
     action: str
     reason: str

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from actors.configuration import load
-from actors.daemon import Daemon
+from actors.process.daemon import Daemon
 from actors.ztm.timing import Timing
-from tests.actors.running import SCALE, Start
+from tests.actors.daemon_runs import SCALE, Start
 from ztm_chat.mesh import Mesh, MeshAgent
 from ztm_chat.mesh import Timing as MeshTiming
 

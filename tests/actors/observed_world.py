@@ -4,11 +4,13 @@ import logging
 import math
 from typing import Any
 
-from actors.system import AskTask
-from events import account, conversation, life
+from actors.runtime.system import AskTask
+from events.account import state as account
+from events.conversation import state as conversation
 from events.event import Recorded
+from events.gateway import state as life
 from events.streams import Conversation, Group, parse_stream
-from tests.actors.books import Books
+from tests.actors.conservation_checks import Books
 from tests.actors.simulation import ACCOUNT, SimulatedReceipt, World
 
 TEAM = Group(ACCOUNT, "anna", "team")

@@ -16,7 +16,6 @@ import msgspec
 import pykka
 
 from actors.account import AccountSettings
-from actors.dispatcher import SimulatedDispatcher
 from actors.gateway import GatewayActor
 from actors.messages import (
     AgentAnswered,
@@ -31,18 +30,19 @@ from actors.messages import (
     Tick,
     Woken,
 )
-from actors.system import AskTask, SendTask, System
-from events.account import Account, fold
-from events.arrivals import Arrival
-from events.conversation_events import MessageQueued
+from actors.runtime.dispatcher import SimulatedDispatcher
+from actors.runtime.system import AskTask, SendTask, System
+from events.account.state import Account, fold
+from events.conversation.arrivals import Arrival
+from events.conversation.events import MessageQueued
+from events.conversation.identity import canonical, identity
+from events.conversation.outbox import wire_id
+from events.conversation.policy_context import GroupFacts
+from events.conversation.turns import Failure, Reply
 from events.event import Recorded
-from events.identity import canonical, identity
-from events.outbox import wire_id
-from events.policy import AccountPolicy
-from events.standing import GroupFacts
+from events.policy.account_policy import AccountPolicy
 from events.streams import GATEWAY, Conversation, Group, Peer, account_stream, conversation_stream
-from events.turns import Failure, Reply
-from store.memory_log import MemoryLog
+from store.log.memory_log import MemoryLog
 
 ACCOUNT = "bot"
 TRANSIENT = Failure("AgentUnavailable", transient=True)

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from actors.edge import Edge
-from events.account import Account
+from events.account.state import Account
 
 
 class Watched:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from events.conversation_events import MessageQueued
-from events.policy import AccountPolicy
+from events.conversation.events import MessageQueued
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, Peer, conversation_stream
 from tests.actors.simulation import ACCOUNT, World
 from tests.actors.test_simulation import OPEN, check, purposes

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from events.conversation_events import AgentReplied, Dispatched, MessageSeen
+from events.conversation.events import AgentReplied, Dispatched, MessageSeen
 from events.event import Draft
-from events.policy import AccountPolicy
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, Peer, conversation_stream
 from tests.actors.simulation import ACCOUNT, World
 

@@ -4,12 +4,12 @@ import threading
 import time
 from pathlib import Path
 
-from actors.daemon import Daemon
-from events.erasure import WEEK_NS
+from actors.process.daemon import Daemon
 from events.event import Body, Draft, Event
-from events.gateway import GatewayStarted, WordsExpired
-from store.lmdb_log import LmdbLog
-from tests.actors.running import Start
+from events.gateway.events import GatewayStarted, WordsExpired
+from events.gateway.retention import WEEK_NS
+from store.log.lmdb_log import LmdbLog
+from tests.actors.daemon_runs import Start
 from tests.store.builders import add_all, seen
 
 STREAM = "account/bot/peer/alice"

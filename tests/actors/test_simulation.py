@@ -4,8 +4,7 @@ from collections import Counter
 
 import pytest
 
-from events.conversation import fold
-from events.conversation_events import (
+from events.conversation.events import (
     AgentReplied,
     Dispatched,
     MessageIgnored,
@@ -14,8 +13,9 @@ from events.conversation_events import (
     PolicyDecided,
     ReplySent,
 )
-from events.outbox import wire_id
-from events.policy import AccountPolicy
+from events.conversation.outbox import wire_id
+from events.conversation.state import fold
+from events.policy.account_policy import AccountPolicy
 from events.streams import Conversation, Group, Peer, conversation_stream
 from tests.actors.simulation import ACCOUNT, World, peers
 
@@ -28,7 +28,7 @@ TEAM = Group(ACCOUNT, "anna", "team")
 
 @pytest.fixture(autouse=True)
 def _snapshot_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.event_sourced.SNAPSHOT_EVERY", 5)
+    monkeypatch.setattr("actors.runtime.event_sourced.SNAPSHOT_EVERY", 5)
 
 
 def mix(world: World, steps: int, crash: float) -> None:

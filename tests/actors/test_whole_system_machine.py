@@ -14,16 +14,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from actors.messages import Say, Tick
-from events import conversation
-from events.policy import AccountPolicy, GroupPermission
+from events.conversation import state as conversation
+from events.conversation.turns import Failure
+from events.policy.account_policy import AccountPolicy, GroupPermission
 from events.streams import (
     GATEWAY,
     Conversation,
     Peer,
     conversation_stream,
 )
-from events.turns import Failure
-from tests.actors.books import Books
+from tests.actors.conservation_checks import Books
 from tests.actors.observed_world import TEAM, Failures, ObservedWorld
 from tests.actors.simulation import ACCOUNT
 
@@ -73,7 +73,7 @@ POLICIES = st.sampled_from([OPEN, PAIRING]) | st.builds(
 
 @pytest.fixture(autouse=True)
 def _snapshot_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.event_sourced.SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr("actors.runtime.event_sourced.SNAPSHOT_EVERY", 1)
 
 
 class WholeSystem(RuleBasedStateMachine):

@@ -15,22 +15,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events import account
-from events.account_events import PairingRequested, PolicyApplied
-from events.arrivals import Arrival, decide_arrivals
-from events.conversation import Conversation, evolve
-from events.conversation_events import WatermarkAdvanced
+from events.account import state as account
+from events.account.events import PairingRequested, PolicyApplied
+from events.account.pairing import decide_approval, decide_request, withheld
+from events.conversation.arrivals import Arrival, decide_arrivals
+from events.conversation.decision_builder import Moment
+from events.conversation.identity import canonical, identity
+from events.conversation.outbox import decide_code, decide_no_code, decide_sent
+from events.conversation.policy_context import GroupFacts, Standing
+from events.conversation.state import Conversation, evolve
+from events.conversation.turns import Failure, Reply, decide_failure, decide_reply
 from events.event import Draft, Recorded
-from events.identity import canonical, identity
-from events.outbox import decide_code, decide_no_code, decide_sent
-from events.pairing import decide_approval, decide_request, withheld
-from events.policy import AccountPolicy, GroupPermission
-from events.standing import GroupFacts, Standing
+from events.policy.account_policy import AccountPolicy, GroupPermission
 from events.streams import Group, Peer, account_stream, conversation_stream
-from events.turns import Failure, Reply, decide_failure, decide_reply
-from events.unfolding import Moment
-from store.event_log import EventLog
-from store.lmdb_log import LmdbLog
+from events.watermark import WatermarkAdvanced
+from store.log.event_log import EventLog
+from store.log.lmdb_log import LmdbLog
 
 START_MS = 1_790_000_000_000
 COMMIT_EVENTS = 100

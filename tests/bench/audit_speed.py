@@ -20,16 +20,16 @@ from pathlib import Path
 
 from store.audit.decisions import Decision, Decisions
 from store.audit.index import FOLDER, TrailIndex, search
-from store.audit.moment import moment_of
+from store.audit.past_state import moment_of
 from store.audit.places import keys_of
-from store.audit.proof import prove
-from store.audit.rebuilt import Rebuilt
 from store.audit.selection import Selection
-from store.audit.source import opened
 from store.audit.what_if import what_if
-from store.audit.workers import prove_in_workers
-from store.lmdb_log import LmdbLog
-from store.trail import last_message, trail_of_seq
+from store.log.lmdb_log import LmdbLog
+from store.maintenance.raw_log import opened
+from store.maintenance.rebuilt import Rebuilt
+from store.read_models.trail import last_message, trail_of_seq
+from store.verify.proof import prove
+from store.verify.workers import prove_in_workers
 from tests.bench.audit_log import POLICIES, write_log
 
 SAMPLE_S = 0.01

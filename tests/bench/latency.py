@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import actors.daemon
+import actors.process.daemon
 from actors.agents.protocol import Answer, Question
 from actors.configuration import load
-from actors.daemon import Daemon
-from actors.ztm.client import ZtmClient
+from actors.process.daemon import Daemon
+from actors.ztm.client.client import ZtmClient
 from tests.daemon_config import write_config
 from ztm_chat.mesh import Mesh, MeshAgent
 
@@ -82,7 +82,7 @@ def install(watch: Watch) -> None:
         return WatchedAgent(watch)
 
     ZtmClient.file_data = watched  # type: ignore[method-assign]
-    vars(actors.daemon)["build_agent"] = build_agent
+    vars(actors.process.daemon)["build_agent"] = build_agent
 
 
 def trickle(people: list[MeshAgent], messages: int) -> dict[str, int]:

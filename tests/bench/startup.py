@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from events.conversation_events import (
+from events.conversation.events import (
     AgentReplied,
     Considered,
     Dispatched,
@@ -29,11 +29,11 @@ from events.conversation_events import (
     MessageSeen,
     PolicyDecided,
     ReplySent,
-    WatermarkAdvanced,
 )
 from events.event import Body, Draft
-from events.policy import ToolGrant
-from store.lmdb_log import LmdbLog
+from events.policy.account_policy import ToolGrant
+from events.watermark import WatermarkAdvanced
+from store.log.lmdb_log import LmdbLog
 from tests.daemon_config import write_config
 from ztm_chat.mesh import Mesh, MeshAgent, Timing
 

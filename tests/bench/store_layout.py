@@ -29,15 +29,10 @@ import lmdb
 import msgspec
 
 from events.codec import AnyEvent
-from events.conversation_events import (
-    Considered,
-    Dispatched,
-    MessageSeen,
-    PolicyDecided,
-    WatermarkAdvanced,
-)
+from events.conversation.events import Considered, Dispatched, MessageSeen, PolicyDecided
 from events.event import Event, Recorded
-from events.policy import ToolGrant
+from events.policy.account_policy import ToolGrant
+from events.watermark import WatermarkAdvanced
 
 STREAMS = 2_000
 FLUSHES = {1: 1_000, 10: 500, 100: 200, 1_000: 40}

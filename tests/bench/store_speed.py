@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from events.conversation_events import (
+from events.conversation.events import (
     AgentReplied,
     Considered,
     Dispatched,
@@ -30,12 +30,12 @@ from events.conversation_events import (
     MessageSeen,
     PolicyDecided,
     ReplySent,
-    WatermarkAdvanced,
 )
 from events.event import Body, Draft, Event, Recorded
-from events.policy import ToolGrant
-from store.event_log import Outcome
-from store.lmdb_log import LmdbLog
+from events.policy.account_policy import ToolGrant
+from events.watermark import WatermarkAdvanced
+from store.log.event_log import Outcome
+from store.log.lmdb_log import LmdbLog
 
 LIFE = 7
 STREAMS = 2_000
@@ -169,7 +169,7 @@ def folded(log: LmdbLog) -> None:
 
 def evolved(log: LmdbLog) -> None:
     """Fold every conversation with the function that the actors use."""
-    from events.conversation import Conversation, evolve
+    from events.conversation.state import Conversation, evolve
 
     states: dict[str, Conversation] = {}
     for recorded in log.read():

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from events.account_events import PersonErased
+from events.account.events import PersonErased
 from events.event import Body, Draft
-from store.lmdb_log import LmdbLog
+from store.log.lmdb_log import LmdbLog
 from tests.bench.audit_log import write_log
 from tests.bin.test_command_line import ROOT, SCALE, Operator, replies, stop
 from tests.store.builders import add_all, seen
@@ -167,7 +167,7 @@ def test_the_trail_follows_until_it_is_interrupted(copy: Path) -> None:
     assert following.stdout is not None
     following.stdout.readline()
     log = LmdbLog.open(copy / "log")
-    from events.conversation_events import MessageIgnored
+    from events.conversation.events import MessageIgnored
 
     ignored = MessageIgnored(b"i" * 16, "newcomer", 1, "blank", "feed")
     (one,) = add_all(log, Draft("account/main/peer/newcomer", ignored))

@@ -17,7 +17,7 @@ import lmdb
 import msgspec
 import pytest
 
-from store.lmdb_log import LmdbLog
+from store.log.lmdb_log import LmdbLog
 from ztm_chat.mesh import Entry, Mesh, MeshAgent, Timing
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ import lmdb
 import pytest
 
 from events.event import Draft
-from events.gateway import GatewayStopped
-from store.layout import POSITION, slot
-from store.lmdb_log import LmdbLog
+from events.gateway.events import GatewayStopped
+from store.disk.layout import POSITION, slot
+from store.log.lmdb_log import LmdbLog
 from tests.daemon_config import write_config
 from tests.store.builders import ALICE, add, add_all, body, seen, tick
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
 
-from events import account, pairing
-from events.conversation_events import Pairing
+from events.account import pairing
+from events.account import state as account
+from events.account.events import Pairing
 from events.event import Draft, Event, Recorded
 from events.streams import account_stream
 from tests.events.builders import ACCOUNT, NOW_MS, Log

@@ -6,7 +6,7 @@ It keeps books of its own and uses no fold, so that state and log are checked ag
 from collections import Counter
 
 from events.codec import encode
-from events.conversation_events import (
+from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
@@ -19,14 +19,14 @@ from events.conversation_events import (
     ReplyFailed,
     ReplySent,
     TurnCancelled,
-    WatermarkAdvanced,
 )
+from events.conversation.judgement import decide_again
+from events.conversation.wire_text import chunks, safe_for_wire
 from events.event import Recorded
-from events.judgement import decide_again
-from events.policy import AccountPolicy, ToolGrant
+from events.policy.account_policy import AccountPolicy, ToolGrant
 from events.projections import closes, identities, opens
 from events.streams import Conversation as Address
-from events.wire_text import chunks, safe_for_wire
+from events.watermark import WatermarkAdvanced
 from tests.events.builders import Log
 from tests.events.conversation_strategies import MARKER
 

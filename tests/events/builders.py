@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from itertools import count
 
-from events.arrivals import Arrival
+from events.conversation.arrivals import Arrival
 from events.event import Body, Draft, Event, Recorded
-from events.policy import AccountPolicy
+from events.policy.account_policy import AccountPolicy
 from events.streams import Group, Peer
 
 ACCOUNT = "home"

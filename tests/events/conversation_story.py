@@ -7,24 +7,26 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from events import conversation, outbox, turns
-from events.arrivals import (
+from events.account.events import Pairing
+from events.conversation import outbox, turns
+from events.conversation import state as conversation
+from events.conversation.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
     decide_set_aside,
     decide_waited_too_long,
 )
-from events.conversation_events import MessageRetried, Pairing
-from events.effects import Effect, due
+from events.conversation.decision_builder import Moment
+from events.conversation.effects import Effect, due
+from events.conversation.events import MessageRetried
+from events.conversation.policy_context import GroupFacts, Standing
+from events.conversation.turns import Failure, Reply
 from events.event import Draft, Event, Recorded
-from events.policy import AccountPolicy, ToolGrant
+from events.policy.account_policy import AccountPolicy, ToolGrant
 from events.projections import identities
-from events.standing import GroupFacts, Standing
 from events.streams import Conversation as Address
 from events.streams import Peer, conversation_stream
-from events.turns import Failure, Reply
-from events.unfolding import Moment
 from tests.events.builders import ACCOUNT, LOG_ID, NOW_MS, OPEN_DOOR, PEER, Log, arrival
 
 

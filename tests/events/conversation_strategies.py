@@ -5,9 +5,9 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.arrivals import Arrival
-from events.policy import GroupPermission, SenderTools
-from events.standing import Standing
+from events.conversation.arrivals import Arrival
+from events.conversation.policy_context import Standing
+from events.policy.account_policy import GroupPermission, SenderTools
 from tests.events.builders import (
     ALLOWLIST,
     CLOSED_DOOR,

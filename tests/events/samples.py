@@ -1,9 +1,19 @@
 """One event of each type, with every field in use: the golden file pins how they lie on disk."""
 
-from events import account_events, conversation_events, gateway
-from events.conversation_events import Considered, Owed
+from events import watermark
+from events.account import events as account_events
+from events.conversation import events as conversation_events
+from events.conversation.events import Considered
 from events.event import Event
-from events.policy import AccountPolicy, GroupPermission, SenderTools, ToolGrant, ToolPolicy
+from events.gateway import events as gateway
+from events.policy.account_policy import (
+    AccountPolicy,
+    GroupPermission,
+    SenderTools,
+    ToolGrant,
+    ToolPolicy,
+)
+from events.watermark import Owed
 
 _MS = 1_750_000_000_000
 _IDENTITY = bytes(range(16))
@@ -88,7 +98,7 @@ _EVENTS: tuple[Event, ...] = (
     conversation_events.MessageSetAside(1, "agent"),
     conversation_events.MessageRetried(1, "alice", _MS, _TOOLS),
     conversation_events.MessageDropped(1),
-    conversation_events.WatermarkAdvanced(_MS, (Owed("/shared/alice/chat", True),)),
+    watermark.WatermarkAdvanced(_MS, (Owed("/shared/alice/chat", True),)),
 )
 
 SAMPLES: dict[str, Event] = {type(event).__name__: event for event in _EVENTS}

@@ -14,7 +14,7 @@ from msgspec import Struct
 from events import codec
 from events.codec import EVENTS, UnreadableEvent, decode, encode
 from events.event import Event
-from events.gateway import GatewayStopped
+from events.gateway.events import GatewayStopped
 from tests.events.samples import SAMPLES
 
 GOLDEN = Path(__file__).with_name("golden_events.txt")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from events.conversation_events import (
+from events.conversation.events import (
     AgentFailed,
     BaselineTaken,
     Considered,
     MessageQueued,
     PolicyDecided,
 )
-from events.policy import Action, ToolGrant
+from events.policy.account_policy import Action, ToolGrant
 from events.projections import closes, identities, opens
 from tests.events.builders import CLOSED_DOOR, GROUP, NOW_MS, PEER, STRANGERS_PAIR
 from tests.events.conversation_story import ConversationStory

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from actors.agents.asking import Asking
+from actors.agents.runner import Asking
 from actors.edge import Edge
-from actors.ztm.sending import Sender
-from store.committer import Committer
-from store.lmdb_log import LmdbLog
+from actors.ztm.sending.sender import Sender
+from store.log.committer import Committer
+from store.log.lmdb_log import LmdbLog
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from store.lmdb_log import LmdbLog
+from store.log.lmdb_log import LmdbLog
 from tests.daemon_config import write_config
 from ztm_chat.mesh import Entry, Mesh, MeshAgent, MessageLost, MessageRefused, Timing
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIMULATION = (
     "tests/actors/test_every_crash_point.py",
     "tests/actors/test_simulation.py",
-    "tests/actors/test_supervision.py",
+    "tests/actors/runtime/test_supervision.py",
 )
 ROOMS = ("events", "store", "actors", "bin", "tests", "pyproject.toml")
 
@@ -55,14 +55,14 @@ MUTATIONS = [
     ),
     Mutation(
         "after a restart a group is served before its members are known",
-        "events/effects.py",
+        "events/conversation/effects.py",
         "    if state.turn and known:",
         "    if state.turn:",
         ("tests/actors/test_whole_system_machine.py",),
     ),
     Mutation(
         "a turn goes on though its sender is no longer let in",
-        "events/unfolding.py",
+        "events/conversation/decision_builder.py",
         'if reason == "erased" or not self.may_let_in(turn.sender):',
         'if reason == "erased":',
         ("tests/actors/test_whole_system_machine.py",),
@@ -76,7 +76,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the dedup index is not asked",
-        "events/arrivals.py",
+        "events/conversation/arrivals.py",
         "arrival.identity in known or ",
         "",
     ),
@@ -95,43 +95,43 @@ MUTATIONS = [
     ),
     Mutation(
         "a sent message leaves the outbox only in memory",
-        "events/conversation.py",
+        "events/conversation/state.py",
         "    ReplySent: _left_outbox,\n",
         "",
     ),
     Mutation(
         "a pairing code is asked for again after a crash",
-        "events/outbox.py",
+        "events/conversation/outbox.py",
         "    if moment.state.coded == request_seq:",
         "    if False:",
         ("tests/events",),
     ),
     Mutation(
         "an approval is announced again after a crash",
-        "events/outbox.py",
+        "events/conversation/outbox.py",
         "    if moment.state.announced == approval_seq:",
         "    if False:",
     ),
     Mutation(
         "a snapshot of other code is believed",
-        "store/snapshots.py",
+        "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",
         "",
-        ("tests/store/test_snapshots.py",),
+        ("tests/store/log/test_snapshots.py",),
     ),
     Mutation(
         "a failed commit is followed by another",
-        "store/writer.py",
+        "store/log/writer.py",
         "            if self.failed:\n                break\n",
         "",
-        ("tests/store/test_log_room.py", "tests/store/test_lmdb_log.py"),
+        ("tests/store/log/test_log_room.py", "tests/store/log/test_lmdb_log.py"),
     ),
     Mutation(
         "what was posted without being seen is posted again without a look",
-        "actors/ztm/sending.py",
+        "actors/ztm/sending/sender.py",
         "posts + 1, True, math.inf",
         "posts + 1, False, math.inf",
-        ("tests/actors/ztm/test_sending.py", "tests/recovery/test_crash_points.py"),
+        ("tests/actors/ztm/sending/test_sender.py", "tests/recovery/test_crash_points.py"),
     ),
 ]
 

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
-from events.conversation_events import Dispatched, MessageSeen, ReplySent, WatermarkAdvanced
+from events.conversation.events import Dispatched, MessageSeen, ReplySent
 from events.event import Body, Draft, Event, Recorded
-from events.policy import ToolGrant
-from store.event_log import EventLog
+from events.policy.account_policy import ToolGrant
+from events.watermark import WatermarkAdvanced
+from store.log.event_log import EventLog
 
 ALICE = "account/main/peer/alice"
 BOB = "account/main/peer/bob"

@@ -15,9 +15,9 @@ Said = list[dict[str, Any]]
 
 @contextmanager
 def child(name: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The child `name` of `tests.store.children`; killed at the end if it still runs."""
+    """The child `name` of `tests.store.child_processes`; killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.store.children", name, str(folder)],
+        [sys.executable, "-m", "tests.store.child_processes", name, str(folder)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ from ztm_chat.shown import moment
 
 if TYPE_CHECKING:
     from store.audit.selection import Selection
-    from store.lmdb_reader import LmdbReader
+    from store.log.lmdb_reader import LmdbReader
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _written(output: str | None) -> Iterator[TextIO]:
 def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
     """A line about the export, then one an event."""
     from store.audit.export import conversations
-    from store.audit.heads import head_of
+    from store.verify.heads import head_of
     from ztm_chat.plain import plain_event
 
     about = {"export": "ztm-chat", "head": str(head_of(log)), "time": _now_ms()}
@@ -83,8 +83,8 @@ def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
 
 def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
     from store.audit.export import conversations, said_in
-    from store.audit.facts import history_of
-    from store.audit.heads import head_of
+    from store.verify.facts import history_of
+    from store.verify.heads import head_of
     from ztm_chat.audit_commands.page import begin_page, conversation_lines, end_page
 
     yield begin_page(f"Exported {moment(_now_ms())} from the log with the head {head_of(log)}.")

@@ -13,7 +13,7 @@ from ztm_chat.shown import safe
 from ztm_chat.socket_client import NotRunning, ask
 
 if TYPE_CHECKING:
-    from store.lmdb_log import LmdbLog
+    from store.log.lmdb_log import LmdbLog
 
 
 @click.command()
@@ -43,7 +43,7 @@ def command(person: str, config: str | None, account: str, yes: bool) -> None:
 
 
 def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
-    from store.lmdb_log import LmdbLog
+    from store.log.lmdb_log import LmdbLog
 
     path: Path = settings.store.path
     with failures():
@@ -60,7 +60,7 @@ def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
 
 
 def _forget(log: "LmdbLog", settings: Any, person: str, account: str) -> list[str]:
-    from store.erasure import accounts_with, erase, finish_erasures, nearest
+    from store.read_models.erasure import accounts_with, erase, finish_erasures, nearest
 
     ids = [one.id for one in settings.accounts if account in ("", one.id)]
     for one in ids:

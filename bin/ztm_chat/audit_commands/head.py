@@ -16,6 +16,6 @@ def head(config: str | None) -> None:
     """
     settings = configuration(config)
     with log_opened(settings.store.path) as log:
-        from store.audit.heads import head_of
+        from store.verify.heads import head_of
 
         click.echo(str(head_of(log)))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from ztm_chat.failure import UNUSABLE, Failure
 
 if TYPE_CHECKING:
-    from store.audit.source import Source
-    from store.lmdb_reader import LmdbReader
+    from store.log.lmdb_reader import LmdbReader
+    from store.maintenance.raw_log import Source
 
 
 @contextmanager
 def log_opened(folder: Path) -> Iterator["LmdbReader"]:
     """The log in `folder`, its end checked. Raises `Failure`."""
-    from store.lmdb_log import LmdbLog
+    from store.log.lmdb_log import LmdbLog
 
     with failures():
         log = LmdbLog.open_reader(folder)
@@ -28,7 +28,7 @@ def log_opened(folder: Path) -> Iterator["LmdbReader"]:
 @contextmanager
 def source_opened(folder: Path) -> Iterator["Source"]:
     """The log's tables as they lie in `folder`, nothing checked. Raises `Failure`."""
-    from store.audit.source import opened
+    from store.maintenance.raw_log import opened
 
     with failures(), opened(folder) as source:
         yield source

@@ -46,9 +46,9 @@ def command(ctx: click.Context, config: str | None, until: int | None, as_json: 
 
 
 def _compare(folder: Path) -> dict[str, Any]:
-    from actors.loader import folding_code
-    from store.audit.kept_states import compare_snapshots
-    from store.audit.rebuilt import Rebuilt
+    from actors.runtime.loader import folding_code
+    from store.maintenance.kept_states import compare_snapshots
+    from store.maintenance.rebuilt import Rebuilt
 
     with source_opened(folder) as source, progress_bar("Replaying") as progress:
         rebuilt = Rebuilt(source)
@@ -64,7 +64,7 @@ def _compare(folder: Path) -> dict[str, Any]:
 
 
 def _moment(folder: Path, until: int | None) -> Any:
-    from store.audit.moment import moment_of
+    from store.audit.past_state import moment_of
 
     with log_opened(folder) as log, progress_bar("Folding") as progress:
         total = log.head().seq

@@ -6,8 +6,8 @@ from events.streams import Group, Peer, conversation_stream
 from ztm_chat.shown import moment, safe
 
 if TYPE_CHECKING:
-    from events.account import Account
-    from store.audit.moment import Moment, Talk
+    from events.account.state import Account
+    from store.audit.past_state import Moment, Talk
 
 MOST_TALKS = 20
 """How many conversations are listed of each account, those last active first."""

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from events.conversation_events import MessageSeen, PolicyDecided
+from events.conversation.events import MessageSeen, PolicyDecided
 from events.streams import Group, Peer, parse_stream
 from store.audit.decisions import Judged
-from store.audit.facts import history_of
 from store.audit.what_if import UNKNOWN, Outcome, decide_under
+from store.verify.facts import history_of
 
 if TYPE_CHECKING:
-    from store.event_log import EventLog
-    from store.trail import Trail
+    from store.log.event_log import EventLog
+    from store.read_models.trail import Trail
 
 _DONE = {"process": "let it in", "ignore": "ignore it", "pairing": "ask its sender to pair"}
 

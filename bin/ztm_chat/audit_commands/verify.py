@@ -50,8 +50,8 @@ def verify(
 
 
 def _prove(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
-    from store.audit.workers import prove_in_workers
     from store.errors import LogError
+    from store.verify.workers import prove_in_workers
 
     try:
         with progress_bar("Proving") as progress:
@@ -63,7 +63,7 @@ def _prove(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> A
 
 
 def _heads(kept: tuple[str, ...]) -> tuple[Any, ...]:
-    from store.audit.heads import MalformedHead, parse_head
+    from store.verify.heads import MalformedHead, parse_head
 
     try:
         return tuple(parse_head(line) for given in kept for line in _given(given))

@@ -13,7 +13,7 @@ from ztm_chat.failure import FAILED, UNUSABLE, Failure
 from ztm_chat.shown import as_json_line, safe
 
 if TYPE_CHECKING:
-    from events.policy import AccountPolicy
+    from events.policy.account_policy import AccountPolicy
     from store.audit.what_if import Change, Outcome, Pattern, WhatIf
 
 

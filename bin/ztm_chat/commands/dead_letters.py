@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 def list_(config: str | None, as_json: bool) -> None:
     """List them, the oldest first, by the sequence that the other commands take."""
-    from store.dead_letters import dead_letters
+    from store.read_models.dead_letters import dead_letters
 
     now_ms = time.time_ns() // 1_000_000
     found = 0

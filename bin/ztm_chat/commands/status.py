@@ -31,9 +31,9 @@ def command(config: str | None, as_json: bool) -> None:
 
 
 def _from_log(settings: Any) -> dict[str, Any]:
-    from actors.status import status
+    from actors.process.status import status
     from store.errors import LogError
-    from store.lmdb_log import LmdbLog
+    from store.log.lmdb_log import LmdbLog
 
     now_ms = time.time_ns() // 1_000_000
     if not settings.store.path.exists():

@@ -34,8 +34,8 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
     It works beside the daemon, and on a log that the daemon refuses to open. Damage gives exit
     code 1.
     """
-    from actors.loader import folding_code
-    from store.check import check as look
+    from actors.runtime.loader import folding_code
+    from store.maintenance.check import check as look
 
     folder = configuration(config).store.path
     with _failures():
@@ -60,8 +60,8 @@ def backup(dest: Path, config: str | None) -> None:
 
     The copy holds the keys to everybody's words: keep it as safe as the log.
     """
-    from store.apart import apart
-    from store.backup import back_up
+    from store.maintenance.backup import back_up
+    from store.maintenance.isolation import apart
 
     folder = configuration(config).store.path
     with _failures():
@@ -74,8 +74,8 @@ def backup(dest: Path, config: str | None) -> None:
 @config_option
 def restore(backup: Path, config: str | None) -> None:
     """Bring the log in BACKUP to where the configuration wants the log, if there is none."""
-    from store.apart import apart
-    from store.backup import restore as bring_back
+    from store.maintenance.backup import restore as bring_back
+    from store.maintenance.isolation import apart
 
     folder = configuration(config).store.path
     with _failures():
@@ -93,7 +93,7 @@ def salvage(newlog: Path, config: str | None) -> None:
     That is everything before the first damage. The damaged log stays as it is; to go on with the
     new one, move it to the place of the old one.
     """
-    from store.salvage import salvage as save
+    from store.maintenance.salvage import salvage as save
 
     with _failures():
         saved = save(configuration(config).store.path, newlog)

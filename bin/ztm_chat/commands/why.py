@@ -66,7 +66,7 @@ def command(
 def opened(path: Path) -> Iterator[Any]:
     """The log at `path`, to read, beside its daemon or without one. Raises `Failure`."""
     from store.errors import LogError
-    from store.lmdb_log import LmdbLog
+    from store.log.lmdb_log import LmdbLog
 
     try:
         log = LmdbLog.open_reader(path)
@@ -82,7 +82,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
     from events.streams import Peer, conversation_stream
-    from store.trail import last_message, trail_of_seq
+    from store.read_models.trail import last_message, trail_of_seq
 
     ids = [one.id for one in settings.accounts if account in (None, one.id)]
     streams = [conversation_stream(Peer(one, peer)) for one in ids]
@@ -99,7 +99,7 @@ def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
 
 
 def _by_message(log: Any, message: str) -> Any:
-    from store.trail import trail_of_identity, trail_of_seq
+    from store.read_models.trail import trail_of_identity, trail_of_seq
 
     start = message.lower()
     if not (start and set(start) <= HEX):
@@ -145,7 +145,7 @@ def _no_single_message(log: Any, start: str, found: list[bytes]) -> str:
 
 
 def _no_message_at(log: Any, seq: int) -> str:
-    from store.trail import trail_of_seq
+    from store.read_models.trail import trail_of_seq
 
     head = log.head().seq
     near = range(max(1, seq - 50), min(head, seq + 50) + 1)

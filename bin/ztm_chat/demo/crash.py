@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 
-from events.gateway import GatewayStarted
+from events.gateway.events import GatewayStarted
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen
 from ztm_chat.demo.stage import ALICE, BOB, BOT, TEAM, NotSeen, Stage

@@ -4,8 +4,8 @@ import sys
 import threading
 from collections import Counter
 
-from events.account_events import PairingApproved
-from events.conversation_events import PolicyDecided
+from events.account.events import PairingApproved
+from events.conversation.events import PolicyDecided
 from ztm_chat.demo.reasons import told
 from ztm_chat.demo.record import Message
 from ztm_chat.demo.screen import Screen

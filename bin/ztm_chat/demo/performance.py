@@ -10,7 +10,7 @@ from signal import SIGHUP, SIGINT, SIGTERM
 from types import FrameType
 from typing import Any
 
-from events.account_events import AccountOnline
+from events.account.events import AccountOnline
 from ztm_chat.demo.dialogue import Dialogue
 from ztm_chat.demo.play import Play, SceneFailed
 from ztm_chat.demo.screen import Screen

@@ -4,8 +4,8 @@ import re
 import time
 from collections.abc import Callable
 
-from events.account_events import AccountOnline, ChatAppDeaf, ChatAppHealed, PairingApproved
-from events.notices import APPROVED
+from events.account.events import AccountOnline, ChatAppDeaf, ChatAppHealed, PairingApproved
+from events.conversation.notices import APPROVED
 from ztm_chat.demo.crash import Crash
 from ztm_chat.demo.reasons import outcome, told
 from ztm_chat.demo.record import Message

@@ -1,6 +1,6 @@
 """A decision in a few words. `ztm-chat why` tells the whole of it."""
 
-from events.conversation_events import PolicyDecided
+from events.conversation.events import PolicyDecided
 
 BECAUSE = {
     "dm-policy": 'dmPolicy is "pairing", {sender} is a stranger',

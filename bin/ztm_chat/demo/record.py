@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from events.conversation_events import Dispatched, MessageIgnored, MessageSeen, PolicyDecided
+from events.conversation.events import Dispatched, MessageIgnored, MessageSeen, PolicyDecided
 from events.event import Event, Recorded
 from store.errors import LogUnusable
-from store.lmdb_log import LmdbLog
-from store.lmdb_reader import LmdbReader
+from store.log.lmdb_log import LmdbLog
+from store.log.lmdb_reader import LmdbReader
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from actors.agents.protocol import (
 )
 from actors.agents.secret import Secret, key_from_env
 from actors.agents.settings import OpenAISettings
-from actors.http import HttpClient
+from actors.http.client import HttpClient
 
 Build = Callable[..., Question]
 KEY = "sk-whisper-0123456789"

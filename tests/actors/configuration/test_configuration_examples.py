@@ -17,7 +17,7 @@ from actors.configuration import (
     TlsFiles,
     load,
 )
-from events.policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
+from events.policy.account_policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
 
 HERE = Path(__file__).parent
 EXAMPLE = AccountConfig(

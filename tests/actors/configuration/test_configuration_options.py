@@ -16,7 +16,7 @@ from actors.configuration.options import (
     TlsOptions,
 )
 from actors.configuration.wording import option_names
-from events.policy import AccountPolicy
+from events.policy.account_policy import AccountPolicy
 
 DEFAULT = AccountPolicy(username="my-bot")
 WHERE = "channels.ztm-chat.accounts.my-bot"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors.ztm.timing import Timing
-from tests.actors.ztm.watching import Recorder, Watching, config_of
+from tests.actors.ztm.watched_mesh import Recorder, Watching, config_of
 from ztm_chat.mesh import Mesh, MeshAgent
 from ztm_chat.mesh import Timing as MeshTiming
 

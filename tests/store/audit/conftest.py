@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from store.audit import decisions as room
-from store.lmdb_log import LmdbLog
-from store.lmdb_reader import LmdbReader
+from store.log.lmdb_log import LmdbLog
+from store.log.lmdb_reader import LmdbReader
 from tests.bench.audit_log import write_log
-from tests.store.audit.asking import Heard, rows, scanned
+from tests.store.audit.trail_queries import Heard, rows, scanned
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.conversation_events import MessageIgnored, PolicyDecided
+from events.conversation.events import MessageIgnored, PolicyDecided
 from events.streams import Group, Peer
 from store.audit import decisions as room
 from store.audit.decisions import INTAKE, Decision, Decisions
 from store.audit.selection import Selection
-from store.lmdb_log import LmdbLog
-from store.lmdb_reader import LmdbReader
+from store.log.lmdb_log import LmdbLog
+from store.log.lmdb_reader import LmdbReader
 from tests.store.builders import add
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from events.account_events import PersonErased
+from events.account.events import PersonErased
 from events.event import Body, Draft, Recorded
-from store.audit.proof import prove
-from store.audit.words import erasures
-from store.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
-from store.event_log import LogDamaged
-from store.layout import unslot
-from store.lmdb_log import LmdbLog
-from store.memory_log import MemoryLog
+from store.disk.layout import unslot
+from store.log.event_log import LogDamaged
+from store.log.lmdb_log import LmdbLog
+from store.log.memory_log import MemoryLog
+from store.read_models.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
+from store.verify.proof import prove
+from store.verify.words import erasures
 from tests.bench.audit_log import WORDS
-from tests.store.audit.tampering import entries, flipped, put
 from tests.store.builders import ALICE, add_all, seen
+from tests.store.verify.tampering import entries, flipped, put
 
 PERSON = "user0"
 NOW_MS = 1_800_000_000_000

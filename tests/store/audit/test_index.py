@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.conversation_events import PolicyDecided
+from events.conversation.events import PolicyDecided
 from events.event import Recorded
 from store.audit import decisions as room
 from store.audit import places
@@ -22,16 +22,16 @@ from store.audit.decisions import Decision, Decisions, Found
 from store.audit.index import FOLDER, search
 from store.audit.places import keys_of
 from store.audit.selection import Selection
-from store.backup import back_up
-from store.check import check
-from store.data_file import structure
-from store.event_log import EventLog
-from store.layout import DATA_FILE
-from store.lmdb_log import LmdbLog
-from store.lmdb_reader import LmdbReader
-from store.salvage import salvage
+from store.disk.data_file import structure
+from store.disk.layout import DATA_FILE
+from store.log.event_log import EventLog
+from store.log.lmdb_log import LmdbLog
+from store.log.lmdb_reader import LmdbReader
+from store.maintenance.backup import back_up
+from store.maintenance.check import check
+from store.maintenance.salvage import salvage
 from tests.daemon_config import write_config
-from tests.store.audit.asking import RARE, Heard, ignored, rows, scanned, with_log
+from tests.store.audit.trail_queries import RARE, Heard, ignored, rows, scanned, with_log
 from tests.store.builders import add, seen
 
 pytestmark = pytest.mark.usefixtures("asked_at_once")

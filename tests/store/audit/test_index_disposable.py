@@ -15,11 +15,11 @@ from store.audit.decisions import Decisions, Found
 from store.audit.index import FOLDER, search
 from store.audit.places import About, keys_of
 from store.audit.selection import Selection
-from store.backup import back_up, restore
-from store.folder import FolderLock
-from store.layout import DATA_FILE
-from store.lmdb_log import LmdbLog
-from tests.store.audit.asking import RARE, Heard, ignored, rows, scanned, with_head, with_log
+from store.disk.folder import FolderLock
+from store.disk.layout import DATA_FILE
+from store.log.lmdb_log import LmdbLog
+from store.maintenance.backup import back_up, restore
+from tests.store.audit.trail_queries import RARE, Heard, ignored, rows, scanned, with_head, with_log
 from tests.store.builders import add
 
 pytestmark = pytest.mark.usefixtures("asked_at_once")

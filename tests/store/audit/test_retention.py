@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from events.erasure import WEEK_NS, decide_expiry, week_of
 from events.event import Body, Draft
-from events.gateway import WordsExpired
-from events.life import fold
+from events.gateway.events import WordsExpired
+from events.gateway.retention import WEEK_NS, decide_expiry, week_of
+from events.gateway.state import fold
 from events.streams import GATEWAY
-from store.audit.proof import prove
-from store.creation import KEYS_FILE
-from store.lmdb_log import LmdbLog
-from store.memory_log import MemoryLog
+from store.disk.creation import KEYS_FILE
+from store.log.lmdb_log import LmdbLog
+from store.log.memory_log import MemoryLog
+from store.verify.proof import prove
 from tests.store.builders import ALICE, add, add_all, seen
 
 WEEK = 2_960

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.arrivals import Arrival, decide_arrivals
-from events.conversation import Conversation
-from events.conversation_events import MessageIgnored, PolicyDecided
-from events.policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
-from events.standing import GroupFacts, Standing
+from events.conversation.arrivals import Arrival, decide_arrivals
+from events.conversation.decision_builder import Moment
+from events.conversation.events import MessageIgnored, PolicyDecided
+from events.conversation.policy_context import GroupFacts, Standing
+from events.conversation.state import Conversation
+from events.policy.account_policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
 from events.streams import Group
-from events.unfolding import Moment
 from store.audit.decisions import INTAKE, Decision, Decisions, Judged
 from store.audit.selection import Selection
 from store.audit.what_if import (
@@ -23,7 +23,7 @@ from store.audit.what_if import (
     parse_pattern,
     what_if,
 )
-from store.lmdb_reader import LmdbReader
+from store.log.lmdb_reader import LmdbReader
 from tests.bench.audit_log import FIRST, POLICIES
 
 NAMES = st.sampled_from(["user0", "user1", "USER2 ", "user4", "*"])

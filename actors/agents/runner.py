@@ -1,0 +1,136 @@
+"""Asking an agent about a turn: the question is made from the log, the answer becomes a message.
+
+At most `turns` questions are with the agents at a time, fairly shared between accounts.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterable
+
+from actors.agents.fair_semaphore import Slots
+from actors.agents.protocol import Agent, AgentError, Answer, Line, Question
+from actors.messages import AgentAnswered, AgentErred
+from actors.runtime.system import AskTask
+from events.conversation.events import AgentReplied, Dispatched, MessageSeen, PolicyDecided
+from events.conversation.turns import Failure, Reply
+from events.event import Recorded
+from events.streams import Group, Peer, parse_stream
+from store.log.event_log import EventLog
+from store.read_models.dead_letters import message_behind
+
+log = logging.getLogger(__name__)
+
+LOOK_BACK = 400
+"""How many events before a turn its history is taken from."""
+
+HISTORY_LINES = 40
+"""How many earlier messages an agent is given at most; it may take fewer."""
+
+
+class TurnGone(RuntimeError):
+    """The log holds no such turn: the task is not of this log."""
+
+
+class Asking:
+    """Asks the agents of all accounts. `own` gives each account's user name."""
+
+    def __init__(
+        self, log: EventLog, agents: dict[str, Agent], own: dict[str, str], turns: int
+    ) -> None:
+        self._log = log
+        self._agents = agents
+        self._own = own
+        self._slots = Slots(turns)
+
+    async def ask(self, task: AskTask) -> AgentAnswered | AgentErred:
+        """Ask once; what became of it, as a message for the conversation."""
+        async with self._slots.taken_by(task.account):
+            began = time.monotonic()
+            try:
+                question = question_of(self._log, task, self._own[task.account])
+                answer = await self._agents[task.account].ask(question)
+            except AgentError as error:
+                log.warning("%s, turn %d: %s", task.stream, task.turn, error)
+                return AgentErred(task.turn, task.attempt, _failure(error))
+            except Exception as error:
+                # A fault of ours: tried again a few times like any other, then set aside.
+                log.exception("%s, turn %d: could not be asked", task.stream, task.turn)
+                failure = Failure(type(error).__name__, transient=True)
+                return AgentErred(task.turn, task.attempt, failure)
+            elapsed_ms = round((time.monotonic() - began) * 1_000)
+            return AgentAnswered(task.turn, task.attempt, _reply(answer, elapsed_ms))
+
+
+def _failure(error: AgentError) -> Failure:
+    return Failure(
+        error=type(error).__name__,
+        transient=error.transient,
+        retry_after_ms=round((error.retry_after_s or 0) * 1_000),
+        jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+    )
+
+
+def _reply(answer: Answer, elapsed_ms: int) -> Reply:
+    return Reply(
+        text=answer.text,
+        silent=answer.silent,
+        elapsed_ms=elapsed_ms,
+        model=answer.model or "",
+        tokens_in=answer.tokens_in or 0,
+        tokens_out=answer.tokens_out or 0,
+    )
+
+
+def question_of(log: EventLog, task: AskTask, own: str) -> Question:
+    """All that the log holds of the turn and of what was said before it. Raises `TurnGone`."""
+    recorded = list(log.read_stream(task.stream, max(0, task.turn - LOOK_BACK)))
+    turn = next((one for one in recorded if one.version == task.turn), None)
+    if turn is None or not isinstance(turn.event, Dispatched):
+        msg = f"version {task.turn} of {task.stream} is no turn"
+        raise TurnGone(msg)
+    asked = [_message(log, task.stream, version) for version in turn.event.messages]
+    first = min(one.version for one in asked)
+    before = (one for one in recorded if one.version < first)
+    address = parse_stream(task.stream)
+    decided = _decision_on(recorded, asked[0].version)
+    return Question(
+        key=f"{log.log_id}/{task.stream}/{task.turn}/{task.attempt}",
+        account=task.account,
+        bot=own,
+        kind="peer" if isinstance(address, Peer) else "group",
+        peer=turn.event.sender,
+        messages=tuple(_lines(log, asked, own)),
+        group=f"{address.creator}/{address.group}" if isinstance(address, Group) else None,
+        group_name=decided.considered.group_name or None if decided else None,
+        history=tuple(_lines(log, before, own))[-HISTORY_LINES:],
+        tools=turn.event.tools.allow,
+        denied=turn.event.tools.deny,
+    )
+
+
+def _message(log: EventLog, stream: str, version: int) -> Recorded:
+    found = message_behind(log, stream, version)
+    if found is None:
+        msg = f"version {version} of {stream} is no message"
+        raise TurnGone(msg)
+    return found
+
+
+def _decision_on(recorded: Iterable[Recorded], message: int) -> PolicyDecided | None:
+    decisions = (one.event for one in recorded if isinstance(one.event, PolicyDecided))
+    return next((decided for decided in decisions if decided.message == message), None)
+
+
+def _lines(log: EventLog, recorded: Iterable[Recorded], own: str) -> Iterable[Line]:
+    """What was said, as far as it can still be read: erased words leave no line."""
+    for one in recorded:
+        match one.event:
+            case MessageSeen(sender=sender, sent_ms=sent_ms):
+                text = log.body(one.seq)
+                if text is not None:
+                    yield Line("user", sender, text, sent_ms)
+            case AgentReplied(silent=False):
+                text = log.body(one.seq)
+                if text is not None:
+                    yield Line("assistant", own, text, one.time // 1_000_000)

@@ -1,0 +1,132 @@
+"""What the daemon and its accounts are doing, as plain values for `status`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actors.configuration import AccountConfig, Configuration
+from actors.ztm.health import Health
+from events.account.state import Account, fold
+from events.conversation.events import MessageIgnored
+from events.streams import account_stream, parse_stream
+from store.errors import LogDamaged
+from store.log.event_log import EventLog
+
+RECENT = 10_000
+"""How many of the newest events are looked through for messages that others sent as the bot."""
+
+
+def status(
+    config: Configuration,
+    log: EventLog,
+    health: Mapping[str, Health],
+    *,
+    running: bool,
+    release: str,
+    started_ms: int,
+    now_ms: int,
+) -> dict[str, Any]:
+    """Everything that `status` shows; times in ms. Without a running daemon, what the log says."""
+    work = _open_work(log)
+    foreign = _sent_by_others(log)
+    stats = log.stats()
+    return {
+        "running": running,
+        "release": release,
+        "startedAt": started_ms,
+        "now": now_ms,
+        "log": {
+            "path": str(config.store.path),
+            "id": log.log_id,
+            "events": stats.events,
+            "bytes": stats.used,
+            "limit": stats.max_map_size,
+            "stalled": stats.stalled,
+            "failed": stats.failed,
+        },
+        "accounts": [
+            _account(one, log, health.get(one.id), work, foreign, now_ms, running=running)
+            for one in config.accounts
+        ],
+    }
+
+
+def _account(
+    account: AccountConfig,
+    log: EventLog,
+    health: Health | None,
+    work: dict[str, int],
+    foreign: dict[str, tuple[int, int]],
+    now_ms: int,
+    *,
+    running: bool,
+) -> dict[str, Any]:
+    state: Account = fold(log.read_stream(account_stream(account.id)))
+    times, last_foreign_ms = foreign.get(account.id, (0, 0))
+    pending = [one for one in state.requests.values() if one.expires_ms > now_ms]
+    return {
+        "id": account.id,
+        "enabled": account.enabled,
+        "username": account.username,
+        "mesh": account.mesh,
+        "agentUrl": account.agent_url,
+        "dmPolicy": account.policy.dm_policy,
+        "groups": account.policy.enable_groups,
+        "agent": str(account.agent.__struct_config__.tag),
+        "online": health is not None and health.phase == "online" if running else state.online,
+        "deaf": health.deaf if health else state.deaf,
+        "pendingPairings": len(pending),
+        "paired": len(state.approvals),
+        "openWork": work.get(account.id, 0),
+        "sentByOthers": {"recent": times, "last": last_foreign_ms},
+        "health": msgspec.to_builtins(_shown(health)) if health else None,
+    }
+
+
+def _shown(health: Health) -> dict[str, Any]:
+    return {
+        "phase": health.phase,
+        "witness": health.witness,
+        "error": health.error,
+        "feedAt": health.feed_ms,
+        "chatAt": health.chat_ms,
+        "inboundAt": health.inbound_ms,
+        "outboundAt": health.outbound_ms,
+        "healedAt": health.healed_ms,
+        "filesWanted": health.wanted,
+        "filesOwed": health.owed,
+        "unreadable": health.unreadable,
+        "users": len(health.users),
+    }
+
+
+def _open_work(log: EventLog) -> dict[str, int]:
+    work: dict[str, int] = {}
+    for stream, versions in log.open_work():
+        account = _account_of(stream)
+        work[account] = work.get(account, 0) + len(versions)
+    return work
+
+
+def _sent_by_others(log: EventLog) -> dict[str, tuple[int, int]]:
+    """How many of the newest events are messages in our own files that we didn't send, and when the
+    last one was, by account."""
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        for recorded in log.read(max(0, log.head().seq - RECENT)):
+            if isinstance(recorded.event, MessageIgnored) and recorded.event.reason == "self":
+                account = _account_of(recorded.stream)
+                count, _ = found.get(account, (0, 0))
+                found[account] = (count + 1, recorded.event.sent_ms)
+    except LogDamaged:
+        # The log's own state says what is damaged; the rest of the status is still worth showing.
+        return found
+    return found
+
+
+def _account_of(stream: str) -> str:
+    address = parse_stream(stream)
+    if address is None or isinstance(address, str):
+        return address or ""
+    return address.account

@@ -1,0 +1,82 @@
+"""What to tell a restarted actor instead of the message that it failed on.
+
+A first failure may be chance: what failed is told again, one message at a time, to find the one
+that does it. A second failure on the same message sets that message aside. So one poisonous message
+costs itself, never its conversation.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from actors.messages import AgentAnswered, AgentErred, Deliver, Receipt, SetAside
+from events.conversation.turns import Failure
+
+
+class SharedReceipt:
+    """A receipt in `parts`: confirmed when all parts are, refused when one is."""
+
+    def __init__(self, receipt: Receipt, parts: int) -> None:
+        self.whole = receipt
+        self._parts = parts
+
+    @property
+    def settled(self) -> bool:
+        """Whether the whole was settled, or this has no part left to confirm."""
+        return self.whole.settled
+
+    def confirm(self) -> None:
+        """One part is durably decided."""
+        self._parts -= 1
+        if self._parts == 0:
+            self.whole.confirm()
+
+    def refuse(self) -> None:
+        """One part was not, so the whole was not."""
+        self.whole.refuse()
+
+
+class Strikes:
+    """How often messages broke the actor they were told to."""
+
+    def __init__(self) -> None:
+        self._arrivals: Counter[bytes] = Counter()
+        self._answers: Counter[tuple[str, int, int]] = Counter()
+
+    def instead(self, stream: str, failed: Any) -> Iterator[Any]:
+        """What to tell the next actor of `stream` in place of `failed`.
+
+        Nothing, when the restart itself is enough: what was under way is called for again by the
+        state that is loaded.
+        """
+        match failed:
+            case Deliver():
+                yield from self._one_by_one(failed)
+            case [*deliveries]:
+                for delivery in deliveries:
+                    yield from self._one_by_one(delivery)
+            case AgentAnswered(turn, attempt, _):
+                self._answers[stream, turn, attempt] += 1
+                if self._answers[stream, turn, attempt] > 1:
+                    yield AgentErred(turn, attempt, Failure("unusable-answer", transient=False))
+
+    def _one_by_one(self, delivery: Deliver) -> Iterator[Deliver | SetAside]:
+        if delivery.receipt.settled:
+            return
+        if not delivery.arrivals or delivery.baseline:
+            delivery.receipt.refuse()
+            return
+        if delivery.alone:
+            self._arrivals[delivery.arrivals[0].identity] += 1
+        receipt = SharedReceipt(delivery.receipt, len(delivery.arrivals))
+        for arrival in delivery.arrivals:
+            if self._arrivals[arrival.identity] > 1:
+                yield SetAside((arrival,), receipt)
+            else:
+                yield Deliver((arrival,), delivery.standing, receipt, alone=True)
+
+
+def carried(messages: Sequence[Any]) -> list[Receipt]:
+    """The receipts of the deliveries that `messages` are parts of."""
+    deliveries = (one for one in messages if isinstance(one, Deliver | SetAside))
+    return [one.receipt.whole for one in deliveries if isinstance(one.receipt, SharedReceipt)]

@@ -1,0 +1,292 @@
+"""What the ZTM Agent answers, as Structs, and how each is read from the bytes.
+
+Unknown fields are ignored: newer agents may send more. Lists come back as a Listing: the elements
+that could be read, and why others could not, so that one bad element (a stranger's doing, as a
+rule) does not hide the rest. What is no list, or lacks what it is asked for, raises
+AnswerUnreadable; its text quotes no content. All times are integers in ms; names have passed
+`paths.checked`.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from actors.ztm.client.entries import RawMessage, raw_message
+from actors.ztm.client.errors import AnswerUnreadable, DangerousName
+from actors.ztm.client.lenient import parse_value, read_each, read_list
+from actors.ztm.client.paths import checked
+
+T = TypeVar("T")
+
+Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+_PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----"
+_HASH = re.compile(rb"[0-9A-Za-z_-]{16,128}")
+
+
+class Listing(Struct, Generic[T], frozen=True):
+    """The readable elements of a list, in its order, and the reasons why others were left out."""
+
+    items: list[T]
+    flaws: list[str]
+
+
+class FileInfo(Struct, frozen=True):
+    """One file of the mesh. `time` is by its owner's clock, `since` (last change) by the hub's."""
+
+    hash: str
+    size: Count = 0
+    time: Milliseconds = 0
+    since: Milliseconds | None = None
+
+
+class FileList(Struct, frozen=True):
+    """Files by their path in the mesh, and the reasons why others were left out."""
+
+    files: dict[str, FileInfo]
+    flaws: list[str]
+
+
+class Build(Struct, frozen=True):
+    """A build of ztm or of pipy."""
+
+    tag: str = ""
+    commit: str = ""
+    date: str = ""
+
+
+class Version(Struct, frozen=True):
+    """What the agent is."""
+
+    ztm: Build
+    pipy: Build = Build()
+
+
+class MeshAgent(Struct, frozen=True):
+    """Who we are in a mesh. `certificate` is PEM, without its private key."""
+
+    id: str = ""
+    name: str = ""
+    username: str = ""
+    certificate: str = ""
+
+
+class MeshError(Struct, frozen=True):
+    """A fault that the agent noted; `time` is ISO 8601."""
+
+    time: str = ""
+    message: str = ""
+
+
+class Mesh(Struct, frozen=True):
+    """A mesh that the agent has joined. `connected` lags by seconds when the hub vanishes."""
+
+    name: str
+    agent: MeshAgent = MeshAgent()
+    bootstraps: tuple[str, ...] = ()
+    connected: bool = False
+    errors: tuple[MeshError, ...] = ()
+
+
+class AppState(Struct, frozen=True):
+    """Whether the Chat app runs on an endpoint."""
+
+    is_running: bool = field(name="isRunning", default=False)
+    is_disabled: bool = field(name="isDisabled", default=False)
+
+
+class EndpointName(Struct, frozen=True):
+    """An endpoint's id and name."""
+
+    id: str = ""
+    name: str = ""
+
+
+class AppInfo(Struct, frozen=True):
+    """Who the Chat app says that we are."""
+
+    username: str
+    name: str = ""
+    provider: str = ""
+    endpoint: EndpointName = EndpointName()
+
+
+class Endpoint(Struct, frozen=True):
+    """An endpoint (agent) that is in the mesh now."""
+
+    id: str
+    username: str
+    name: str = ""
+    heartbeat: Milliseconds | None = None
+
+
+class PeerChat(Struct, frozen=True):
+    """A chat with one peer. `time` 0 and `latest` None: no message yet, or an unreadable one."""
+
+    peer: str
+    time: int
+    updated: int
+    latest: RawMessage | None
+
+
+class GroupChat(Struct, frozen=True):
+    """A group that we see. `group` is its id, `name` what people read."""
+
+    creator: str
+    group: str
+    name: str
+    time: int
+    updated: int
+    latest: RawMessage | None
+
+
+Chat = PeerChat | GroupChat
+
+
+class Group(Struct, frozen=True):
+    """A group's name and members. Creator and id are "" where the mesh's file leaves them out."""
+
+    creator: str
+    group: str
+    name: str
+    members: tuple[str, ...]
+
+
+def one(data: bytes, kind: type[T]) -> T:
+    """An answer of one object. Raises AnswerUnreadable."""
+    return _convert(parse_value(data), kind)
+
+
+def files(data: bytes) -> FileList:
+    """The answer of `files`. Raises AnswerUnreadable."""
+    try:
+        # A long history makes this the one large answer, so the fast way is tried first.
+        return FileList(msgspec.json.decode(data, type=dict[str, FileInfo]), [])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        found, flaws = read_each(_members(parse_value(data)).items(), _file_member)
+        return FileList(dict(found), flaws)
+
+
+def meshes(data: bytes) -> Listing[Mesh]:
+    """The answer of `meshes`. Raises AnswerUnreadable."""
+    return _listing(data, _mesh)
+
+
+def mesh(data: bytes) -> Mesh:
+    """The answer of one mesh. Raises AnswerUnreadable."""
+    return _mesh(parse_value(data))
+
+
+def users(data: bytes) -> Listing[str]:
+    """The answer of `users`: names, of offline users too. Raises AnswerUnreadable."""
+    return _listing(data, _name)
+
+
+def endpoints(data: bytes) -> Listing[Endpoint]:
+    """The answer of `endpoints`. Raises AnswerUnreadable."""
+    return _listing(data, lambda element: _convert(element, Endpoint))
+
+
+def chats(data: bytes) -> Listing[Chat]:
+    """The answer of `chats`. Raises AnswerUnreadable."""
+    return _listing(data, _chat)
+
+
+def group(data: bytes) -> Group:
+    """The answer of a group, or the bytes of a group's `info.json`. Raises AnswerUnreadable."""
+    found = _members(parse_value(data))
+    return Group(
+        creator=_text(found.get("creator")),
+        group=_text(found.get("group")),
+        name=_text(found.get("name")),
+        members=tuple(_good(found.get("members"), _name)),
+    )
+
+
+def identity(data: bytes) -> str:
+    """The agent's public key, PEM. Raises AnswerUnreadable."""
+    text = data.decode("ascii", "replace")
+    if _PUBLIC_KEY not in text:
+        raise AnswerUnreadable("it is not a public key in PEM form")
+    return text
+
+
+def file_hash(data: bytes) -> str:
+    """The hash of an uploaded file. Raises AnswerUnreadable."""
+    text = data.strip()
+    if not _HASH.fullmatch(text):
+        raise AnswerUnreadable("it is not the hash of a file")
+    return text.decode()
+
+
+def _listing(data: bytes, read: Callable[[object], T]) -> Listing[T]:
+    return Listing(*read_list(data, read))
+
+
+def _file_member(member: tuple[str, object]) -> tuple[str, FileInfo]:
+    path, info = member
+    return path, _convert(info, FileInfo)
+
+
+def _mesh(value: object) -> Mesh:
+    found = _members(value)
+    return _convert(
+        found
+        | {
+            "errors": _good(found.get("errors"), lambda error: _convert(error, MeshError)),
+            "bootstraps": _good(found.get("bootstraps"), lambda address: _convert(address, str)),
+        },
+        Mesh,
+    )
+
+
+def _chat(value: object) -> Chat:
+    found = _members(value)
+    time = _convert(found.get("time", 0), Milliseconds)
+    updated = _convert(found.get("updated", 0), Count)
+    latest = next(iter(_good([found.get("latest")], raw_message)), None)
+    if "peer" in found:
+        return PeerChat(_name(found["peer"]), time, updated, latest)
+    creator, group_id = _name(found.get("creator")), _name(found.get("group"))
+    return GroupChat(creator, group_id, _text(found.get("name")), time, updated, latest)
+
+
+def _good(elements: object, read: Callable[[object], T]) -> list[T]:
+    """The readable elements of what should be a list inside an answer; the rest does not matter."""
+    return read_each(elements, read)[0] if isinstance(elements, list) else []
+
+
+def _convert(value: object, kind: type[T]) -> T:
+    """The value as `kind`. The agent's numbers are doubles, ours are whole: rounded down."""
+    if isinstance(value, dict):
+        value = {key: _whole(inner) for key, inner in value.items()}
+    try:
+        return msgspec.convert(_whole(value), kind)
+    except msgspec.ValidationError as error:
+        raise AnswerUnreadable(str(error)) from None
+
+
+def _whole(value: object) -> object:
+    return math.floor(value) if isinstance(value, float) else value
+
+
+def _members(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise AnswerUnreadable("it is not a JSON object")
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _name(value: object) -> str:
+    try:
+        return checked(_convert(value, str))
+    except DangerousName:
+        raise AnswerUnreadable("a name in it cannot exist") from None

@@ -1,0 +1,298 @@
+"""Every request that the daemon makes of a ZTM Agent, for one mesh.
+
+A method asks once and does not retry: what is safe to repeat, and when, is the caller's to know.
+Where a GET asks for one thing that is not there, the answer is None (for messages an empty list: no
+chat yet); a POST to it raises NotFound. All methods raise ZtmError as `errors` draws it.
+
+ZTM behaviour: whoever reaches the agent's address is the user; it knows no authentication. An https
+address is that of somebody's proxy, and TLS, also mutual, is between it and us.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct
+
+from actors.http.client import HttpClient, HttpError, public_url
+from actors.ztm.client import answers, failures
+from actors.ztm.client.answers import (
+    AppInfo,
+    AppState,
+    Chat,
+    Endpoint,
+    FileInfo,
+    FileList,
+    Group,
+    Listing,
+    Mesh,
+    Version,
+)
+from actors.ztm.client.entries import RawMessage, parse_messages
+from actors.ztm.client.errors import AnswerUnreadable, NotFound, UnusableUrl
+from actors.ztm.client.paths import quote_name, quote_path
+
+__all__ = ["Limits", "ZtmClient"]
+
+T = TypeVar("T")
+
+_MIB = 2**20
+
+
+class Limits(Struct, frozen=True):
+    """How large an answer may be, in bytes. The list of files and the chats grow with history."""
+
+    files: int = 64 * _MIB
+    file_data: int = 16 * _MIB
+    messages: int = 16 * _MIB
+    other: int = 4 * _MIB
+
+
+class ZtmClient:
+    """One mesh of one agent. `timeout_s` (apiTimeout) bounds each request, its body included.
+
+    The HttpClient belongs to the caller, who may share it and closes it. Raises UnusableUrl and
+    DangerousName (the mesh's name).
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        agent_url: str,
+        mesh: str,
+        timeout_s: float,
+        limits: Limits | None = None,
+    ) -> None:
+        self.mesh_name = mesh
+        self.agent_url = public_url(agent_url)
+        self._http = http
+        self._base = _base(agent_url)
+        self._mesh = f"/api/meshes/{quote_name(mesh)}"
+        self._chat = f"{self._mesh}/apps/ztm/chat/api"
+        self._timeout_s = timeout_s
+        self._limits = limits or Limits()
+
+    # The agent
+
+    async def version(self) -> Version:
+        """Which builds of ztm and pipy the agent is."""
+        return await self._get("/api/version", lambda data: answers.one(data, Version))
+
+    async def identity(self) -> str:
+        """The agent's public key, PEM: what a permit is issued for."""
+        return await self._get("/api/identity", answers.identity)
+
+    async def meshes(self) -> Listing[Mesh]:
+        """All meshes that the agent has joined."""
+        return await self._get("/api/meshes", answers.meshes)
+
+    # The mesh
+
+    async def mesh(self) -> Mesh | None:
+        """The mesh as the agent sees it; None when it has not joined it."""
+        return await self._find(self._mesh, answers.mesh)
+
+    async def join(self, permit: Mapping[str, object]) -> None:
+        """Join with a permit that holds `agent.name`.
+
+        ZTM behaviour: the 201 is given for garbage and unreachable hubs too. Believe only `mesh`.
+        """
+        await self._ask("POST", self._mesh, json=permit, quote=False)
+
+    async def files(self, since: int | None = None) -> FileList:
+        """All files of the mesh that this user may see, or those changed after `since`.
+
+        `since` is in ms of the hub's clock; only with it do the files carry their own `since`. ZTM
+        behaviour: a request with `since` always takes 0.5 s.
+        """
+        path = f"{self._mesh}/files{_query(since=since)}"
+        return await self._get(path, answers.files, self._limits.files)
+
+    async def file(self, path: str) -> FileInfo | None:
+        """One file's state, at once."""
+        return await self._find(
+            f"{self._mesh}/files{quote_path(path)}", lambda data: answers.one(data, FileInfo)
+        )
+
+    async def file_data(self, path: str) -> bytes | None:
+        """A file's bytes. None: nobody who has them can be reached now, or we are not connected."""
+        return await self._find(
+            f"{self._mesh}/file-data{quote_path(path)}", bytes, self._limits.file_data
+        )
+
+    async def chat_app_state(self, endpoint_id: str) -> AppState | None:
+        """Whether the Chat app runs on that endpoint."""
+        return await self._find(self._app(endpoint_id), lambda data: answers.one(data, AppState))
+
+    async def stop_chat_app(self, endpoint_id: str) -> None:
+        """Stop the Chat app. ZTM behaviour: any request to it starts it afresh."""
+        await self._ask("POST", self._app(endpoint_id), json={"isRunning": False})
+
+    # The Chat app
+
+    async def appinfo(self) -> AppInfo:
+        """Who the Chat app says that we are."""
+        return await self._get(f"{self._chat}/appinfo", lambda data: answers.one(data, AppInfo))
+
+    async def users(self) -> Listing[str]:
+        """The names of all users, offline ones included."""
+        return await self._get(f"{self._chat}/users", answers.users)
+
+    async def endpoints(self) -> Listing[Endpoint]:
+        """The endpoints in the mesh now."""
+        return await self._get(f"{self._chat}/endpoints", answers.endpoints)
+
+    async def chats(self) -> Listing[Chat]:
+        """All chats, in no order."""
+        return await self._get(f"{self._chat}/chats", answers.chats, self._limits.messages)
+
+    async def peer_messages(
+        self,
+        peer: str,
+        *,
+        since: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Listing[RawMessage]:
+        """The messages of the chat with `peer`, by time; both bounds are in ms and inclusive.
+
+        `limit` keeps the newest so many. ZTM behaviour: the agent ignores a limit, and each call
+        resets the unread counter that the person's own client shows.
+        """
+        return await self._messages(self._peer(peer), since=since, before=before, limit=limit)
+
+    async def send_to_peer(self, peer: str, body: object) -> None:
+        """Queue a message, as a rule `{"text": …}`.
+
+        ZTM behaviour: accepted is not delivered, and the peer's existence is not checked.
+        """
+        await self._ask("POST", f"{self._peer(peer)}/messages", json=body)
+
+    async def group(self, creator: str, group: str) -> Group | None:
+        """A group's name and members."""
+        return await self._find(self._group(creator, group), answers.group)
+
+    async def put_group(
+        self, creator: str, group: str, *, name: str, members: Sequence[str]
+    ) -> None:
+        """Create or change a group. Raises Refused: we are not its creator."""
+        body = {"name": name, "members": list(members)}
+        await self._ask("POST", self._group(creator, group), json=body)
+
+    async def group_messages(
+        self,
+        creator: str,
+        group: str,
+        *,
+        since: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Listing[RawMessage]:
+        """As `peer_messages`. ZTM behaviour: messages of non-members are among them."""
+        path = self._group(creator, group)
+        return await self._messages(path, since=since, before=before, limit=limit)
+
+    async def send_to_group(self, creator: str, group: str, body: object) -> None:
+        """As `send_to_peer`. Raises NotFound: no such group, or we are no member."""
+        await self._ask("POST", f"{self._group(creator, group)}/messages", json=body)
+
+    async def upload_file(self, data: bytes) -> str:
+        """Store an attachment; its hash, by which a message's `files` names it."""
+        path = f"{self._chat}/files"
+        return self._read(answers.file_hash, await self._ask("POST", path, content=data), path)
+
+    async def download_file(
+        self, owner: str, file_hash: str, *, max_bytes: int | None = None
+    ) -> bytes | None:
+        """An attachment's bytes; None when it is unknown, or no source can be reached now."""
+        path = f"{self._chat}/files/{quote_name(owner)}/{quote_name(file_hash)}"
+        return await self._find(path, bytes, max_bytes or self._limits.file_data)
+
+    def _app(self, endpoint_id: str) -> str:
+        return f"{self._mesh}/endpoints/{quote_name(endpoint_id)}/apps/ztm/chat"
+
+    def _peer(self, peer: str) -> str:
+        return f"{self._chat}/peers/{quote_name(peer)}"
+
+    def _group(self, creator: str, group: str) -> str:
+        return f"{self._chat}/groups/{quote_name(creator)}/{quote_name(group)}"
+
+    async def _messages(
+        self, chat: str, *, since: int | None, before: int | None, limit: int | None
+    ) -> Listing[RawMessage]:
+        path = f"{chat}/messages{_query(since=since, before=before)}"
+        found = await self._find(path, parse_messages, self._limits.messages)
+        messages, flaws = found or ([], [])
+        messages.sort(key=lambda message: message.time)
+        kept = messages if limit is None else messages[max(0, len(messages) - limit) :]
+        return Listing(kept, flaws)
+
+    async def _get(self, path: str, read: Callable[[bytes], T], max_bytes: int | None = None) -> T:
+        return self._read(read, await self._ask("GET", path, max_bytes=max_bytes), path)
+
+    async def _find(
+        self, path: str, read: Callable[[bytes], T], max_bytes: int | None = None
+    ) -> T | None:
+        try:
+            return await self._get(path, read, max_bytes)
+        except NotFound:
+            return None
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        max_bytes: int | None = None,
+        quote: bool = True,
+    ) -> bytes:
+        """The body of a successful answer."""
+        try:
+            answer = await self._http.request(
+                method,
+                self._base + path,
+                json=json,
+                content=content,
+                max_bytes=max_bytes or self._limits.other,
+                timeout_s=self._timeout_s,
+            )
+        except HttpError as error:
+            raise failures.of_http(error, https=self._base.startswith("https:")) from error
+        if not 200 <= answer.status < 300:
+            raise failures.of_status(answer, f"{method} {self._public(path)}", quote=quote)
+        return answer.body
+
+    def _read(self, read: Callable[[bytes], T], data: bytes, path: str) -> T:
+        try:
+            return read(data)
+        except AnswerUnreadable as error:
+            raise AnswerUnreadable(
+                f"the answer to {self._public(path)} ({len(data)} bytes) is unreadable: {error};"
+                " see whether agentUrl leads to a ZTM Agent of a known version"
+            ) from error
+
+    def _public(self, path: str) -> str:
+        return public_url(self._base + path)
+
+
+def _base(agent_url: str) -> str:
+    """The address without what follows its path: our own paths are appended to it."""
+    try:
+        parts = urlsplit(agent_url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise UnusableUrl(
+            f"agentUrl {public_url(agent_url)} cannot be used; it must be like"
+            " http://localhost:7777"
+        )
+    return agent_url.rstrip("/")
+
+
+def _query(**bounds: int | None) -> str:
+    given = {name: value for name, value in bounds.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

@@ -1,0 +1,1 @@
+"""Bringing messages into our own files of the mesh, each exactly once."""

@@ -1,0 +1,155 @@
+"""From what the mesh shows (entries of files, messages of the Chat API) to arrivals.
+
+Both witnesses go through here, so that one message has one identity, whoever shows it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from actors.ztm.client.entries import RawEntry, RawMessage
+from events.conversation.arrivals import Arrival
+from events.conversation.events import Witness
+from events.conversation.identity import canonical, file_hashes, identity, plain_text
+from events.conversation.policy_context import person_key
+from events.event import SALT_BYTES
+from events.streams import Conversation, conversation_stream
+from store.log.event_log import SecretKey
+
+
+class MessageFile(msgspec.Struct, frozen=True):
+    """The entries of one file of `sender`; `ms` from its name orders files of one chat. `flaws`:
+    why other entries could not be read. `available_ms`: since when the mesh could have shown it.
+    """
+
+    sender: str
+    ms: int
+    entries: tuple[RawEntry, ...]
+    flaws: tuple[str, ...]
+    available_ms: int
+
+
+def before_us(arrivals: Sequence[Arrival], horizon_ms: int) -> tuple[list[Arrival], list[Arrival]]:
+    """What was there before us, and what is fresh enough to be answered all the same."""
+    old = [one for one in arrivals if one.sent_ms < horizon_ms]
+    return old, [one for one in arrivals if one.sent_ms >= horizon_ms]
+
+
+class Arriving:
+    """Makes arrivals for one account. `key(person)`: the key that hides a person's identities;
+    `salt(n)`: n random bytes."""
+
+    def __init__(
+        self, account: str, key: Callable[[str], SecretKey], salt: Callable[[int], bytes]
+    ) -> None:
+        self._account = account
+        self._key = key
+        self._salt = salt
+
+    def from_files(self, conversation: Conversation, files: Iterable[MessageFile]) -> list[Arrival]:
+        """All that `files` (of one conversation) hold, in order of time, sender and place."""
+        found: list[tuple[int, str, int, Arrival]] = []
+        places: Counter[tuple[str, int, bytes]] = Counter()
+        for file in sorted(files, key=lambda file: (file.sender, file.ms)):
+            for entry in file.entries:
+                content = canonical(entry.message)
+                place = places[file.sender, entry.time, content]
+                places[file.sender, entry.time, content] += 1
+                arrival = self._arrival(
+                    conversation,
+                    RawMessage(entry.time, file.sender, entry.message),
+                    content,
+                    place,
+                    "feed",
+                    file.available_ms,
+                )
+                found.append((entry.time, file.sender, place, arrival))
+            found.extend(self._unreadable(conversation, file))
+        return [arrival for *_, arrival in sorted(found, key=lambda one: one[:3])]
+
+    def from_chat(
+        self,
+        conversation: Conversation,
+        messages: Iterable[RawMessage],
+        *,
+        heard_ms: int,
+        now_ms: int,
+    ) -> list[Arrival]:
+        """What the Chat API shows, in order of time and sender. It shows one of equals only, so
+        each has place 0. Before `heard_ms`, when it was last asked, it did not show them."""
+        return [
+            self._arrival(
+                conversation,
+                message,
+                canonical(message.message),
+                0,
+                "chat",
+                min(now_ms, max(message.time, heard_ms)),
+            )
+            for message in sorted(messages, key=lambda message: (message.time, message.sender))
+        ]
+
+    def identity_of(self, conversation: Conversation, message: RawMessage) -> bytes:
+        """The identity of a message that the Chat API shows."""
+        sender, content = message.sender, canonical(message.message)
+        return _identity(self._key_of(sender), conversation, sender, message.time, content, 0)
+
+    def _arrival(
+        self,
+        conversation: Conversation,
+        message: RawMessage,
+        content: bytes,
+        place: int,
+        witness: Witness,
+        available_ms: int,
+    ) -> Arrival:
+        wire_id = message.message.get("id") if isinstance(message.message, dict) else ""
+        key, sender = self._key_of(message.sender), message.sender
+        return Arrival(
+            identity=_identity(key, conversation, sender, message.time, content, place),
+            key_id=key.id,
+            sender=sender,
+            sent_ms=message.time,
+            text=plain_text(message.message),
+            witness=witness,
+            available_ms=available_ms,
+            salt=self._salt(SALT_BYTES),
+            files=file_hashes(message.message),
+            wire_id=wire_id if isinstance(wire_id, str) else "",
+        )
+
+    def _unreadable(
+        self, conversation: Conversation, file: MessageFile
+    ) -> Iterable[tuple[int, str, int, Arrival]]:
+        """What could not be read is recorded too: once, under the reason it was refused for."""
+        key = self._key_of(file.sender)
+        for place, flaw in enumerate(file.flaws):
+            content = b"unreadable:" + flaw.encode()
+            arrival = Arrival(
+                identity=_identity(key, conversation, file.sender, file.ms, content, place),
+                key_id=key.id,
+                sender=file.sender,
+                sent_ms=file.ms,
+                text="",
+                witness="feed",
+                available_ms=file.available_ms,
+                salt=self._salt(SALT_BYTES),
+                malformed=True,
+            )
+            yield file.ms, file.sender, place, arrival
+
+    def _key_of(self, sender: str) -> SecretKey:
+        return self._key(person_key(self._account, sender))
+
+
+def _identity(
+    key: SecretKey,
+    conversation: Conversation,
+    sender: str,
+    time_ms: int,
+    content: bytes,
+    place: int,
+) -> bytes:
+    chat = conversation_stream(conversation)
+    return identity(key.secret, chat, sender, time_ms, content, place)

@@ -1,0 +1,58 @@
+"""From a file's bytes to its messages, off the edge loop when there is much to read."""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+
+from actors.ztm.client.entries import parse_file
+from actors.ztm.client.paths import GroupFile, PeerFile
+from actors.ztm.watching.arrival_factory import Arriving, MessageFile
+from actors.ztm.watching.catalogue import Wanted
+from events.conversation.arrivals import Arrival
+from events.streams import Conversation
+
+FILE_BYTES = 16 * 2**20
+"""The largest message file that is read, bytes."""
+
+MUCH_BYTES = 64 * 2**10
+"""From here on reading a file would be felt by all that the loop serves; few files are over 2 kB.
+"""
+
+MANY = 1_000
+
+
+async def read_file(data: bytes, file: PeerFile | GroupFile, wanted: Wanted) -> MessageFile:
+    """The messages of one file; never fails."""
+    if len(data) < MUCH_BYTES:
+        entries, flaws = parse_file(data, limit=FILE_BYTES)
+    else:
+        entries, flaws = await asyncio.to_thread(parse_file, data, limit=FILE_BYTES)
+    return MessageFile(file.sender, file.ms, tuple(entries), tuple(flaws), wanted.available_ms)
+
+
+def too_large(file: PeerFile | GroupFile, wanted: Wanted) -> MessageFile:
+    """A file of which nothing can be read: that is put on record too."""
+    flaw = f"the file has more than the {FILE_BYTES} bytes allowed"
+    return MessageFile(file.sender, file.ms, (), (flaw,), wanted.available_ms)
+
+
+async def arrivals_of(
+    arriving: Arriving, conversation: Conversation, files: Iterable[MessageFile]
+) -> list[Arrival]:
+    """All that the files of one conversation hold, in order."""
+    files = list(files)
+    if sum(len(file.entries) for file in files) < MANY:
+        return arriving.from_files(conversation, files)
+    return await asyncio.to_thread(arriving.from_files, conversation, files)
+
+
+def shown_by_the_chat_app(data: bytes) -> bool:
+    """Whether the Chat app can read the file: its parser refuses what is no strict JSON."""
+    if len(data) >= MUCH_BYTES:
+        return False
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,147 @@
+"""What follows when messages arrive: each is recorded once, and judged or ignored with a reason."""
+
+from collections.abc import Container, Iterable, Sequence
+
+import msgspec
+
+from events.conversation.decision_builder import Moment, Unfolding
+from events.conversation.events import (
+    BaselineTaken,
+    IgnoreReason,
+    MessageIgnored,
+    MessageSeen,
+    MessageSetAside,
+    Witness,
+)
+from events.event import Body, Draft
+from events.streams import Group
+
+BASELINE_CHUNK = 1_000
+"""How many identities one BaselineTaken holds at most."""
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """One message as the intake shows it.
+
+    `key_id`: the sender's key that `identity` was made with; `wire_id`: the id in it, if the
+    sender's client put one there; `available_ms`: since when the mesh could have shown it to us;
+    `malformed`: it is nothing that a person could have meant as a message; `salt`: random, for its
+    body.
+    """
+
+    identity: bytes
+    sender: str
+    sent_ms: int
+    text: str
+    witness: Witness
+    available_ms: int
+    salt: bytes
+    key_id: bytes
+    files: tuple[str, ...] = ()
+    wire_id: str = ""
+    malformed: bool = False
+
+
+def is_ours(arrival: Arrival, own: str, log_id: str) -> bool:
+    """Whether the daemon of this log, who is `own` in the mesh, sent it (see `outbox.wire_id`): its
+    ReplySent is the record of it."""
+    return arrival.sender == own and arrival.wire_id.startswith(f"{log_id}-")
+
+
+def decide_arrivals(
+    moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
+) -> list[Draft]:
+    """Record and judge what arrived and is not `known` yet, in the order given.
+
+    Messages of a person whose words were given up since are not recorded again in any way.
+    """
+    unfolding = Unfolding(moment)
+    fresh: set[bytes] = set()
+    own, log_id = moment.standing.policy.username, moment.standing.log_id
+    for arrival in arrivals:
+        if arrival.identity in known or arrival.identity in fresh:
+            continue
+        if is_ours(arrival, own, log_id):
+            continue
+        if moment.standing.is_erased(arrival.sender, arrival.sent_ms):
+            continue
+        fresh.add(arrival.identity)
+        reason = _ignored(arrival, moment)
+        if reason:
+            unfolding.add(_ignore(arrival, reason))
+        else:
+            _see(unfolding, arrival)
+    return unfolding.done()
+
+
+def decide_baseline(moment: Moment, identities: Sequence[bytes]) -> list[Draft]:
+    """Mark what was there before we came as seen, so that it is never answered."""
+    unfolding = Unfolding(moment)
+    for start in range(0, max(len(identities), 1), BASELINE_CHUNK):
+        unfolding.add(BaselineTaken(tuple(identities[start : start + BASELINE_CHUNK])))
+    return unfolding.done()
+
+
+def decide_waited_too_long(moment: Moment) -> list[Draft]:
+    """Set aside what has waited for the group's members as long as anything may wait."""
+    unfolding = Unfolding(moment)
+    state, standing = moment.state, moment.standing
+    if standing.is_known:
+        return []
+    horizon = moment.now_ms - standing.policy.answer_horizon_s * 1_000
+    for message in (*state.waiting, *state.queue):
+        if message.seen_ms < horizon:
+            unfolding.add(MessageSetAside(message.version, "too-late"), by=message)
+    if state.turn and state.turn.began_ms < horizon:
+        unfolding.cancel(state.turn, "too-late")
+    return unfolding.done()
+
+
+def decide_set_aside(
+    moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
+) -> list[Draft]:
+    """Record arrivals that broke their actor as malformed, so that the conversation goes on."""
+    unfolding = Unfolding(moment)
+    for identity, arrival in {one.identity: one for one in arrivals}.items():
+        if identity not in known:
+            unfolding.add(_ignore(arrival, "malformed"))
+    return unfolding.done()
+
+
+def _ignored(arrival: Arrival, moment: Moment) -> IgnoreReason | None:
+    policy = moment.standing.policy
+    if arrival.sender == policy.username:
+        return "self"
+    if isinstance(moment.address, Group) and not policy.enable_groups:
+        return "groups-disabled"
+    if arrival.malformed:
+        return "malformed"
+    if len(arrival.text) > policy.max_message_chars:
+        return "oversize"
+    if not arrival.text.strip() and not arrival.files:
+        return "blank"
+    if moment.now_ms - arrival.available_ms > policy.answer_horizon_s * 1_000:
+        return "too-late"
+    return None
+
+
+def _ignore(arrival: Arrival, reason: IgnoreReason) -> MessageIgnored:
+    return MessageIgnored(
+        arrival.identity, arrival.sender, arrival.sent_ms, reason, arrival.witness
+    )
+
+
+def _see(unfolding: Unfolding, arrival: Arrival) -> None:
+    person = unfolding.standing.person(arrival.sender)
+    body = Body(person, arrival.text, arrival.salt)
+    seen = MessageSeen(
+        identity=arrival.identity,
+        sender=arrival.sender,
+        sent_ms=arrival.sent_ms,
+        body=body.digest,
+        length=len(arrival.text),
+        witness=arrival.witness,
+        files=arrival.files,
+    )
+    unfolding.add(seen, body)
+    unfolding.settle(unfolding.state.waiting[-1], arrival.text)

@@ -1,0 +1,241 @@
+"""The state of one conversation, peer or group: what its stream folds to.
+
+State holds references (versions in the stream) and never a word of anybody. To everybody outside
+this module it is a value: `evolve` makes a new one, and `fold` builds one in place, by the same
+rules.
+
+A message's way through the state:
+
+    MessageSeen       waiting + message
+    PolicyDecided     waiting - message; queue + message (process), or uncoded + message (pairing)
+    Dispatched        queue - messages; turn in flight
+    AgentReplied      no turn
+    MessageQueued     outbox + message
+    ReplySent         outbox - message
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.conversation.events import (
+    AgentFailed,
+    AgentReplied,
+    BaselineTaken,
+    Dispatched,
+    MessageIgnored,
+    MessageQueued,
+    MessageRetried,
+    MessageSeen,
+    MessageSetAside,
+    PairingWithheld,
+    PolicyDecided,
+    Purpose,
+    ReplyFailed,
+    ReplySent,
+    TurnCancelled,
+)
+from events.event import Event, Recorded
+from events.policy.account_policy import ToolGrant
+from events.watermark import WatermarkAdvanced
+
+
+class Waiting(Struct, frozen=True, gc=False):
+    """A message that is seen, and not done: `version` and `seq` of its MessageSeen, and when that
+    was recorded (`seen_ms`)."""
+
+    version: int
+    seq: int
+    sender: str
+    sent_ms: int
+    tools: ToolGrant | None = None
+    seen_ms: int = 0
+
+
+class Turn(Struct, frozen=True, gc=False):
+    """A turn in flight. `attempt` counts from 1; `retry_ms`: not before this time; 0: at once."""
+
+    version: int
+    seq: int
+    messages: tuple[int, ...]
+    sender: str
+    began_ms: int
+    attempt: int = 1
+    retry_ms: int = 0
+
+
+class Queued(Struct, frozen=True, gc=False):
+    """A message that waits to stand in our own files of the mesh."""
+
+    version: int
+    seq: int
+    purpose: Purpose
+    answers: int
+    queued_ms: int
+
+
+class Conversation(Struct):
+    """What is known of a conversation after `version` events. Times in ms.
+
+    `newest_ms` is the highest time of any message seen; `watermark` the one up to which all is
+    done. `uncoded`: a stranger's message for which a pairing code is still to be asked. `spent`:
+    sender and time of the last turns, for the budget; `noticed_ms`: when somebody was last told
+    that it is spent. `coded` and `announced`: global sequence of the pairing request and approval
+    last passed on.
+    """
+
+    version: int = 0
+    newest_ms: int = 0
+    watermark: int = 0
+    baseline: bool = False
+    waiting: tuple[Waiting, ...] = ()
+    uncoded: tuple[Waiting, ...] = ()
+    queue: tuple[Waiting, ...] = ()
+    turn: Turn | None = None
+    outbox: tuple[Queued, ...] = ()
+    spent: list[tuple[str, int]] = []
+    noticed_ms: int = 0
+    coded: int = 0
+    announced: int = 0
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is left to do here."""
+        return not (self.waiting or self.uncoded or self.queue or self.turn or self.outbox)
+
+
+SPENT_LIMIT = 256
+"""How many of the last turns are remembered for the budget at least; twice as many at most."""
+
+
+def fold(recorded: Iterable[Recorded], state: Conversation | None = None) -> Conversation:
+    """The state after all of `recorded`, from `state` or from nothing."""
+    state = _copy(state) if state else Conversation()
+    for one in recorded:
+        _apply(state, one)
+    return state
+
+
+def evolve(state: Conversation, recorded: Recorded) -> Conversation:
+    """The state after one more event of this stream; `state` stays as it is."""
+    state = _copy(state)
+    _apply(state, recorded)
+    return state
+
+
+def _copy(state: Conversation) -> Conversation:
+    return replace(state, spent=list(state.spent))
+
+
+def _apply(state: Conversation, one: Recorded) -> None:
+    change = _CHANGES.get(type(one.event))
+    if change:
+        change(state, one, one.event)
+    state.version = one.version
+
+
+def _without(messages: tuple[Waiting, ...], *versions: int) -> tuple[Waiting, ...]:
+    return tuple([one for one in messages if one.version not in versions]) if messages else ()
+
+
+def _baseline_taken(state: Conversation, _: Recorded, __: BaselineTaken) -> None:
+    state.baseline = True
+
+
+def _message_seen(state: Conversation, one: Recorded, event: MessageSeen) -> None:
+    seen_ms = one.time // 1_000_000
+    state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms, seen_ms=seen_ms),)
+    state.newest_ms = max(event.sent_ms, state.newest_ms)
+
+
+def _message_ignored(state: Conversation, _: Recorded, event: MessageIgnored) -> None:
+    state.newest_ms = max(event.sent_ms, state.newest_ms)
+
+
+def _policy_decided(state: Conversation, _: Recorded, event: PolicyDecided) -> None:
+    decided = next((seen for seen in state.waiting if seen.version == event.message), None)
+    state.waiting = _without(state.waiting, event.message)
+    if decided is None:
+        return
+    if event.action == "process":
+        state.queue += (replace(decided, tools=event.tools),)
+    elif event.action == "pairing" and event.considered.pairing == "none":
+        state.uncoded += (decided,)
+
+
+def _pairing_withheld(state: Conversation, _: Recorded, event: PairingWithheld) -> None:
+    state.uncoded = _without(state.uncoded, event.message)
+
+
+def _dispatched(state: Conversation, one: Recorded, event: Dispatched) -> None:
+    now_ms = one.time // 1_000_000
+    state.queue = _without(state.queue, *event.messages)
+    state.turn = Turn(one.version, one.seq, event.messages, event.sender, now_ms)
+    state.spent.append((event.sender, now_ms))
+    if len(state.spent) > 2 * SPENT_LIMIT:
+        del state.spent[:SPENT_LIMIT]
+
+
+def _turn_ended(state: Conversation, _: Recorded, __: AgentReplied | TurnCancelled) -> None:
+    state.turn = None
+
+
+def _agent_failed(state: Conversation, _: Recorded, event: AgentFailed) -> None:
+    if state.turn and event.retry_ms:
+        state.turn = replace(state.turn, attempt=event.attempt + 1, retry_ms=event.retry_ms)
+    else:
+        state.turn = None
+
+
+def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) -> None:
+    queued_ms = one.time // 1_000_000
+    state.outbox += (Queued(one.version, one.seq, event.purpose, event.answers, queued_ms),)
+    match event.purpose:
+        case "pairing":
+            state.uncoded = _without(state.uncoded, event.answers)
+            state.coded = one.cause
+        case "approved":
+            state.announced = one.cause
+        case "notice" if not event.answers:  # an apology answers a turn
+            state.noticed_ms = queued_ms
+
+
+def _left_outbox(state: Conversation, _: Recorded, event: ReplySent | ReplyFailed) -> None:
+    state.outbox = tuple([one for one in state.outbox if one.version != event.queued])
+
+
+def _set_aside(state: Conversation, _: Recorded, event: MessageSetAside) -> None:
+    state.waiting = _without(state.waiting, event.message)
+    state.uncoded = _without(state.uncoded, event.message)
+    state.queue = _without(state.queue, event.message)
+
+
+def _retried(state: Conversation, one: Recorded, event: MessageRetried) -> None:
+    seen_ms = one.time // 1_000_000
+    retried = Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools, seen_ms)
+    state.queue += (retried,)
+
+
+def _advanced(state: Conversation, _: Recorded, event: WatermarkAdvanced) -> None:
+    state.watermark = event.position
+
+
+_CHANGES: dict[type[Event], Callable[[Conversation, Recorded, Any], None]] = {
+    BaselineTaken: _baseline_taken,
+    MessageSeen: _message_seen,
+    MessageIgnored: _message_ignored,
+    PolicyDecided: _policy_decided,
+    PairingWithheld: _pairing_withheld,
+    Dispatched: _dispatched,
+    TurnCancelled: _turn_ended,
+    AgentReplied: _turn_ended,
+    AgentFailed: _agent_failed,
+    MessageQueued: _message_queued,
+    ReplySent: _left_outbox,
+    ReplyFailed: _left_outbox,
+    MessageSetAside: _set_aside,
+    MessageRetried: _retried,
+    WatermarkAdvanced: _advanced,
+}

@@ -1,0 +1,126 @@
+"""What follows from a turn: the agent's answer, its failure, or the turn's end by other means."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from events.conversation.decision_builder import Moment, Unfolding
+from events.conversation.events import (
+    AgentFailed,
+    AgentReplied,
+    MessageDropped,
+    MessageRetried,
+    MessageSeen,
+)
+from events.conversation.state import Turn
+from events.event import Draft, Recorded
+from events.policy.account_policy import ToolGrant
+from events.streams import Peer
+
+BACK_OFF_S = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+"""Seconds before the next attempt, by number of failures so far; the last one stays."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An agent's answer to a turn. `silent`: it chose to say nothing."""
+
+    text: str
+    silent: bool = False
+    elapsed_ms: int = 0
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How an agent failed: a kind (nobody's words), whether trying again can help, and when at the
+    earliest (ms from now). `jitter` (0 to 1, random) spreads attempts that failed together."""
+
+    error: str
+    transient: bool
+    retry_after_ms: int = 0
+    jitter: float = 0.0
+
+
+def decide_reply(moment: Moment, turn: int, attempt: int, reply: Reply) -> list[Draft]:
+    """Record the answer to `turn` and queue it for the wire; nothing when it isn't awaited."""
+    current = _awaited(moment, turn, attempt)
+    if current is None:
+        return []
+    unfolding = Unfolding(moment)
+    body = unfolding.body(current.sender, reply.text)
+    silent = reply.silent or not reply.text.strip()
+    replied = AgentReplied(
+        turn=turn,
+        attempt=attempt,
+        body=body.digest,
+        length=len(reply.text),
+        silent=silent,
+        elapsed_ms=reply.elapsed_ms,
+        model=reply.model,
+        tokens_in=reply.tokens_in,
+        tokens_out=reply.tokens_out,
+    )
+    unfolding.add(replied, body, by=current)
+    if not silent:
+        unfolding.queue("reply", current.sender, reply.text, answers=turn, by=current)
+    return unfolding.done()
+
+
+def decide_failure(moment: Moment, turn: int, attempt: int, failure: Failure) -> list[Draft]:
+    """Record a failed attempt: another one later, or the messages set aside with an apology."""
+    current = _awaited(moment, turn, attempt)
+    if current is None:
+        return []
+    policy = moment.standing.policy
+    age_ms = moment.now_ms - current.began_ms
+    tries_again = (
+        failure.transient and attempt < policy.attempts and age_ms < policy.answer_horizon_s * 1_000
+    )
+    unfolding = Unfolding(moment)
+    retry_ms = moment.now_ms + _delay_ms(attempt, failure) if tries_again else 0
+    failed = AgentFailed(turn, attempt, failure.error, failure.transient, retry_ms)
+    unfolding.add(failed, by=current)
+    if not tries_again:
+        unfolding.give_up(current, "agent")
+        apology = policy.apology if isinstance(moment.address, Peer) else policy.group_apology
+        if apology:
+            unfolding.queue("notice", current.sender, apology, answers=turn, by=current)
+    return unfolding.done()
+
+
+def decide_standing(moment: Moment, texts: Mapping[int, str] | None = None) -> list[Draft]:
+    """What follows from the standing alone: what waited for a group's members is judged (`texts` by
+    version of the MessageSeen), a turn that may not go on ends, a next one begins."""
+    unfolding = Unfolding(moment)
+    for message in moment.state.waiting:
+        unfolding.settle(message, (texts or {}).get(message.version, ""))
+    return unfolding.done()
+
+
+def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -> list[Draft]:
+    """Let a message that was set aside (`aside`: as which version; `seen`: its MessageSeen) be
+    answered after all, if its sender is still let in."""
+    message = seen.event
+    unfolding = Unfolding(moment)
+    if isinstance(message, MessageSeen) and unfolding.may_let_in(message.sender):
+        unfolding.add(MessageRetried(aside, message.sender, message.sent_ms, tools), by=seen.seq)
+    return unfolding.done()
+
+
+def decide_drop(moment: Moment, message: int) -> list[Draft]:
+    """Have done with a message that was set aside."""
+    unfolding = Unfolding(moment)
+    unfolding.add(MessageDropped(message))
+    return unfolding.done()
+
+
+def _awaited(moment: Moment, turn: int, attempt: int) -> Turn | None:
+    current = moment.state.turn
+    awaited = current is not None and (current.version, current.attempt) == (turn, attempt)
+    return current if awaited else None
+
+
+def _delay_ms(attempt: int, failure: Failure) -> int:
+    pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
+    return max(round(pause_s * 1_000 * (1 + failure.jitter / 4)), failure.retry_after_ms)

@@ -1,0 +1,8 @@
+"""Who is answered: the rules of the user's document, as pure functions of a policy and a message.
+
+- `account_policy`   the policy of an account, and what a rule answers
+- `direct`, `group`  the decision tables for direct messages and groups
+- `mention`          whether a text mentions the bot
+- `tools`            which tools a turn may use
+- `names`            how hand-typed names match
+"""

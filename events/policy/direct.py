@@ -1,0 +1,36 @@
+"""Who may be answered in a direct conversation: the table "DM Policy Check Order"."""
+
+from events.policy.account_policy import AccountPolicy, Verdict
+from events.policy.names import fold, listed
+
+
+def decide_direct(
+    policy: AccountPolicy, sender: str, *, paired: bool, ambiguous: bool = False
+) -> Verdict:
+    """What `policy` says of a direct message from `sender` (exact name).
+
+    `paired`: the operator approved this sender for this account. `ambiguous`: another known user's
+    name folds like theirs (see `names`). Rows, first match decides:
+
+    | rule | condition | verdict |
+    | --- | --- | --- |
+    | `empty-sender` | nobody's name | ignore, denied |
+    | `allow-from` | in `allowFrom`, or `*` is | process, whitelisted, under every policy |
+    | `paired` | approved by pairing | process, whitelisted, under every policy |
+    | `dm-policy` | `allow` | process, allowed |
+    | | `pairing` | pairing, pending |
+    | | `deny`, or a value that no version knows | ignore, denied |
+    """
+    if not fold(sender):
+        return Verdict("ignore", "denied", "empty-sender")
+    if listed(policy.allow_from, sender, ambiguous=ambiguous, everyone=True) is not None:
+        return Verdict("process", "whitelisted", "allow-from")
+    if paired:
+        return Verdict("process", "whitelisted", "paired")
+    match policy.dm_policy:
+        case "allow":
+            return Verdict("process", "allowed", "dm-policy")
+        case "pairing":
+            return Verdict("pairing", "pending", "dm-policy")
+        case _:
+            return Verdict("ignore", "denied", "dm-policy")

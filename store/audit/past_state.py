@@ -1,0 +1,103 @@
+"""The state of everything at a time: the log folded up to there, account by account."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from events.account.state import Account, evolve
+from events.conversation.events import BaselineTaken, MessageIgnored, MessageSeen, ReplySent
+from events.event import Event, Recorded
+from events.gateway.events import GatewayStarted, GatewayStopped
+from events.projections import closes, opens
+from events.streams import Group, Peer, parse_stream
+from events.watermark import WatermarkAdvanced
+from store.log.event_log import EventLog
+
+_MS = 1_000_000
+
+
+class Talk(msgspec.Struct):
+    """One conversation in figures. `unfinished`: versions of what was begun and not ended;
+    `watermark`: ms up to which all is done."""
+
+    messages: int = 0
+    ignored: int = 0
+    baseline: int = 0
+    sent: int = 0
+    last_ms: int = 0
+    watermark: int = 0
+    unfinished: set[int] = set()
+
+
+class Moment(msgspec.Struct):
+    """What the first `seq` events fold to; `time_ms`: when the last of them was recorded.
+
+    `running`: the release of the daemon that ran; empty when none did.
+    """
+
+    seq: int = 0
+    time_ms: int = 0
+    running: str = ""
+    accounts: dict[str, Account] = {}
+    talks: dict[Peer | Group, Talk] = {}
+
+
+def moment_of(
+    log: EventLog,
+    until_ms: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Moment:
+    """The state as it was at `until_ms` (ms since 1970); `None`: at the end."""
+    state = Moment(accounts={}, talks={})
+    addresses: dict[str, Any] = {}
+    for one in log.read():
+        if until_ms is not None and one.time > until_ms * _MS:
+            break
+        address = addresses.get(one.stream, ...)
+        if address is ...:
+            address = addresses[one.stream] = parse_stream(one.stream)
+        _enter(state, address, one)
+        state.seq, state.time_ms = one.seq, one.time // _MS
+        if one.seq % 10_000 == 0:
+            progress(one.seq)
+    return state
+
+
+def _enter(state: Moment, address: Peer | Group | str | None, one: Recorded) -> None:
+    if isinstance(address, str):
+        state.accounts[address] = evolve(state.accounts.get(address) or Account(), one)
+    elif address is None:
+        _gateway(state, one.event)
+    else:
+        talk = state.talks.get(address)
+        if talk is None:
+            talk = state.talks[address] = Talk(unfinished=set())
+        _talk(talk, one)
+
+
+def _gateway(state: Moment, event: Event) -> None:
+    match event:
+        case GatewayStarted(release):
+            state.running = release
+        case GatewayStopped():
+            state.running = ""
+
+
+def _talk(talk: Talk, one: Recorded) -> None:
+    match one.event:
+        case MessageSeen(sent_ms=sent_ms):
+            talk.messages += 1
+            talk.last_ms = max(talk.last_ms, sent_ms)
+        case MessageIgnored(sent_ms=sent_ms):
+            talk.ignored += 1
+            talk.last_ms = max(talk.last_ms, sent_ms)
+        case BaselineTaken(identities):
+            talk.baseline += len(identities)
+        case ReplySent():
+            talk.sent += 1
+        case WatermarkAdvanced(position):
+            talk.watermark = position
+    talk.unfinished.difference_update(closes(one.event))
+    if opens(one.event):
+        talk.unfinished.add(one.version)

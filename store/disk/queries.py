@@ -1,0 +1,161 @@
+"""What is asked of the tables within one read transaction.
+
+Batches come back as bytes, to be decoded after it.
+
+Transactions stay short: one that stays open keeps LMDB from using freed pages again, and the file
+grows. So whatever may be long is asked for a portion at a time.
+"""
+
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from events.conversation.identity import IDENTITY_BYTES
+from store.disk.batch import chain_hash, previous_hash
+from store.disk.layout import (
+    POSITION,
+    Cursor,
+    Tables,
+    Transaction,
+    decode_position,
+    pair,
+    slot,
+    unpair,
+    unspan,
+    unword,
+    word,
+)
+from store.disk.position import Position
+from store.errors import LogDamaged
+
+PORTION_EVENTS = 10_000
+PORTION_BYTES = 8 << 20
+PORTION_BATCHES = 256
+_LAST = (1 << 64) - 1
+
+
+class Value(NamedTuple):
+    """A batch as it lies in the log, by its key."""
+
+    first: int
+    data: bytes
+
+
+def position(txn: Transaction, tables: Tables) -> Position:
+    """The end of the log."""
+    return decode_position(txn.get(POSITION, db=tables.meta) or b"")
+
+
+def batches_after(txn: Transaction, tables: Tables, after: int) -> list[Value]:
+    """A portion of the batches that hold the events past `after`; none when there are none.
+
+    Each is checked against the hash that its successor, or the end of the log, has of it.
+    """
+    end = position(txn, tables)
+    cursor = txn.cursor(tables.log)
+    if after >= end.seq or not _seek(cursor, word(after + 1)):
+        return []
+    values: list[Value] = []
+    size = 0
+    for key, data in cursor:
+        first = unword(key)
+        if values:
+            _check(values[-1], previous_hash(data))
+            if first - after > PORTION_EVENTS or size > PORTION_BYTES:
+                return values
+        values.append(Value(first, data))
+        size += len(data)
+    _check(values[-1], end.hash)
+    return values
+
+
+def batch_of(txn: Transaction, tables: Tables, seq: int) -> Value | None:
+    """The batch that holds the event `seq`, checked."""
+    if not 0 < seq <= position(txn, tables).seq:
+        return None
+    cursor = txn.cursor(tables.log)
+    return _checked(txn, tables, cursor) if _seek(cursor, word(seq)) else None
+
+
+def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int) -> list[Value]:
+    """A portion of the batches that hold the stream's events past `after`, checked."""
+    cursor = txn.cursor(tables.index)
+    log = txn.cursor(tables.log)
+    values: list[Value] = []
+    size = 0
+    if after >= stream_version(txn, tables, stream) or not _seek(cursor, pair(stream, after + 1)):
+        return []
+    for key, value in cursor:
+        if unpair(key)[0] != stream or len(values) == PORTION_BATCHES or size > PORTION_BYTES:
+            break
+        first, _ = unspan(value)
+        if not log.set_key(word(first)):
+            raise LogDamaged("the index names a batch that isn't there", found=str(first))
+        values.append(_checked(txn, tables, log))
+        size += len(values[-1].data)
+    return values
+
+
+def stream_name(txn: Transaction, tables: Tables, stream: int) -> str:
+    """The name of the stream with this id."""
+    name = txn.get(word(stream), db=tables.streams)
+    if name is None:
+        raise LogDamaged("a stream has no name", found=f"stream {stream}")
+    return name.decode(errors="replace")
+
+
+def stream_version(txn: Transaction, tables: Tables, stream: int) -> int:
+    """The number of events of the stream with this id."""
+    cursor = txn.cursor(tables.index)
+    if not _seek(cursor, pair(stream, _LAST)):
+        return 0
+    found, version = unpair(cursor.key())
+    _, count = unspan(cursor.value())
+    return version + count - 1 if found == stream else 0
+
+
+def seen(txn: Transaction, tables: Tables, identity: bytes) -> bytes | None:
+    """Id and version of the event that made a message known."""
+    return txn.get(identity, db=tables.seen) if len(identity) == IDENTITY_BYTES else None
+
+
+def body(txn: Transaction, tables: Tables, seq: int, place: int) -> bytes | None:
+    """The encrypted words of an event."""
+    possible = 0 <= seq < 1 << 64 and 0 <= place < 1 << 8
+    return txn.get(slot(seq, place), db=tables.bodies) if possible else None
+
+
+def portion(
+    txn: Transaction, tables: Tables, name: str, prefix: bytes, start: bytes
+) -> list[tuple[bytes, bytes]]:
+    """A portion of a table's entries from `start` on whose keys begin with `prefix`."""
+    cursor = txn.cursor(getattr(tables, name))
+    if not (cursor.set_range(start) if start else cursor.first()):
+        return []
+    entries = islice(cursor, PORTION_EVENTS)
+    return list(takewhile(lambda entry: entry[0].startswith(prefix), entries))
+
+
+def _seek(cursor: Cursor, key: bytes) -> bool:
+    """Go to the last entry that is not past `key`."""
+    if cursor.set_range(key):
+        return cursor.key() == key or cursor.prev()
+    return cursor.last()
+
+
+def _checked(txn: Transaction, tables: Tables, cursor: Cursor) -> Value:
+    """The batch under the cursor, which then stands on its successor."""
+    key, data = cursor.item()
+    value = Value(unword(key), data)
+    expected = previous_hash(cursor.value()) if cursor.next() else position(txn, tables).hash
+    _check(value, expected)
+    return value
+
+
+def _check(value: Value, expected: bytes) -> None:
+    if chain_hash(value.data) != expected:
+        raise LogDamaged(
+            "the log is not what was written",
+            where=f"the batch of event {value.first}",
+            found="its hash is not the one that was recorded after it",
+            cure="restore the log from a backup",
+        )

@@ -1,0 +1,239 @@
+"""A key for every person and one for every week, in one small file beside the log.
+
+Words are encrypted under a key made of both. To erase a person, or what is old, is to lose that
+key. Hence the keys are not in the log, where nothing is ever lost, but in a file of JSON lines
+`{"person": …, "key": …}` and `{"week": …, "key": …}` that grows by a line a person and a week and
+is rewritten whole when one is destroyed, and the old one's bytes are overwritten. (A disk that
+moves blocks about may keep them for a while all the same, and backups hold the keys of their day.)
+
+A new key is flushed to the disk before anything under it is committed. A last line that was cut
+off by a crash held a key that nothing was written under yet.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from store.disk.creation import sync_folder
+from store.errors import LogDamaged, LogUnusable
+from store.log.bodies import KEY_ID_BYTES, KeyName, SecretKey
+
+KEY_BYTES = 32
+"""Length of a key, bytes."""
+
+_CIPHERS_KEPT = 4_096
+_Signature = tuple[int, int, int]
+
+
+Owner = str | int
+"""Whose key: a person's, or a week's."""
+
+
+class Keyring:
+    """The keys in the file `path`; every method may be called from any thread.
+
+    `entropy` gives so many random bytes. One that isn't `writable` makes no keys, and follows
+    what a writer in another process makes and destroys.
+    """
+
+    def __init__(self, path: Path, *, entropy: Callable[[int], bytes], writable: bool) -> None:
+        self._path = path
+        self._entropy = entropy
+        self._writable = writable
+        self._lock = threading.Lock()
+        self._keys: dict[Owner, SecretKey] = {}
+        self._by_id: dict[bytes, SecretKey] = {}
+        self._ciphers: OrderedDict[KeyName, AESGCM] = OrderedDict()
+        self._signature: _Signature | None = None
+        self._load()
+        self._fd = self._open_for_append() if writable else -1
+
+    def __repr__(self) -> str:
+        return f"Keyring({str(self._path)!r}, {len(self._keys)} keys)"
+
+    def key(self, person: str) -> SecretKey:
+        """The key of `person`, made on first use and durable before return."""
+        with self._lock:
+            self._ensure([person])
+            return self._keys[person]
+
+    def key_id(self, person: str) -> bytes | None:
+        """What `person`'s key is called in bodies; `None` when there is none."""
+        with self._lock:
+            self._refresh()
+            key = self._keys.get(person)
+            return key.id if key else None
+
+    def ciphers(self, persons: Iterable[str], week: int) -> dict[str, tuple[KeyName, AESGCM]]:
+        """For each of `persons` the name of the key for words of this week, and the cipher under
+        it. New keys: one flush for all.
+        """
+        with self._lock:
+            wanted = set(persons)
+            self._ensure([*wanted, week] if wanted else [])
+            names = {person: KeyName(self._keys[person].id, week) for person in wanted}
+            return {person: (name, self._cipher(name)) for person, name in names.items()}
+
+    def cipher(self, name: KeyName) -> AESGCM | None:
+        """The cipher under the key of this name; `None` when one of its halves was destroyed."""
+        with self._lock:
+            self._refresh()
+            there = name.id in self._by_id and name.week in self._keys
+            return self._cipher(name) if there else None
+
+    def has_week(self, week: int) -> bool:
+        """Whether the key of this week is there."""
+        with self._lock:
+            self._refresh()
+            return week in self._keys
+
+    def destroy(self, person: str) -> bool:
+        """Lose the key of `person`, durably. False when there is none."""
+        with self._lock:
+            self._check_writable()
+            return self._lose([person])
+
+    def expire(self, before: int) -> bool:
+        """Lose the keys of the weeks before this one, durably. False when there is none."""
+        with self._lock:
+            self._check_writable()
+            weeks = (owner for owner in self._keys if isinstance(owner, int))
+            return self._lose([week for week in weeks if week < before])
+
+    def close(self) -> None:
+        """Forget all keys in memory."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+            self._fd = -1
+            self._hold({})
+
+    def _lose(self, owners: Sequence[Owner]) -> bool:
+        if not any(owner in self._keys for owner in owners):
+            return False
+        kept = {owner: key for owner, key in self._keys.items() if owner not in owners}
+        self._rewrite(kept)
+        self._hold(kept)
+        return True
+
+    def _ensure(self, owners: Iterable[Owner]) -> None:
+        self._refresh()
+        missing = [owner for owner in owners if owner not in self._keys]
+        if not missing:
+            return
+        self._check_writable()
+        made = {owner: _key(self._entropy(KEY_BYTES)) for owner in missing}
+        _write_all(self._fd, _lines(made))
+        os.fsync(self._fd)
+        self._keys |= made
+        self._by_id |= {key.id: key for key in made.values()}
+
+    def _cipher(self, name: KeyName) -> AESGCM:
+        cipher = self._ciphers.pop(name, None)
+        if cipher is None:
+            person, week = self._by_id[name.id].secret, self._keys[name.week].secret
+            cipher = AESGCM(hmac.digest(person, b"ztm-chat words" + week, "sha256"))
+        self._ciphers[name] = cipher
+        if len(self._ciphers) > _CIPHERS_KEPT:
+            self._ciphers.popitem(last=False)
+        return cipher
+
+    def _check_writable(self) -> None:
+        if self._fd < 0:
+            raise LogUnusable("keys are made and destroyed only by the log's writer")
+
+    def _refresh(self) -> None:
+        if not self._writable and self._signature != _signature(self._path):
+            self._load()
+
+    def _load(self) -> None:
+        try:
+            self._signature = _signature(self._path)
+            data = self._path.read_bytes()
+        except OSError as error:
+            raise LogUnusable(
+                "the file of keys can't be read", where=str(self._path), found=str(error)
+            ) from error
+        whole = data[: data.rfind(b"\n") + 1]
+        self._hold(dict(_parse(number, line, self._path) for number, line in _numbered(whole)))
+        if self._writable and len(whole) < len(data):
+            os.truncate(self._path, len(whole))
+
+    def _hold(self, keys: dict[Owner, SecretKey]) -> None:
+        self._keys = keys
+        self._by_id = {key.id: key for key in keys.values()}
+        self._ciphers.clear()
+
+    def _open_for_append(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self._path, flags)
+
+    def _rewrite(self, keys: dict[Owner, SecretKey]) -> None:
+        fresh = self._path.with_name(self._path.name + ".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(fresh, flags, 0o600)
+        try:
+            _write_all(fd, _lines(keys))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        old = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            fresh.rename(self._path)
+            sync_folder(self._path.parent)
+            os.pwrite(old, bytes(os.fstat(old).st_size), 0)
+            os.fsync(old)
+        finally:
+            os.close(old)
+        os.close(self._fd)
+        self._fd = self._open_for_append()
+
+
+def _key(secret: bytes) -> SecretKey:
+    return SecretKey(hashlib.sha256(b"ztm-chat key id" + secret).digest()[:KEY_ID_BYTES], secret)
+
+
+def _lines(keys: dict[Owner, SecretKey]) -> bytes:
+    rows = (
+        {"person" if isinstance(owner, str) else "week": owner, "key": key.secret.hex()}
+        for owner, key in keys.items()
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _numbered(data: bytes) -> Iterable[tuple[int, bytes]]:
+    return enumerate(data.splitlines(), 1)
+
+
+def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, SecretKey]:
+    try:
+        row = json.loads(line)
+        name, kind = ("person", str) if "person" in row else ("week", int)
+        owner, secret = row[name], bytes.fromhex(row["key"])
+    except (ValueError, KeyError, TypeError):
+        kind, owner, secret = str, None, b""
+    if not isinstance(owner, kind) or len(secret) != KEY_BYTES:
+        raise LogDamaged(
+            "a line of the file of keys can't be read",
+            where=f"{path}, line {number}",
+            cure="restore the file from a backup",
+        )
+    return owner, _key(secret)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _signature(path: Path) -> _Signature:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

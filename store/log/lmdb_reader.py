@@ -1,0 +1,235 @@
+"""The log on disk, to read: in the daemon beside its writer, or in a command of its own."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+
+from events.codec import UNREADABLE
+from events.event import Draft, Recorded
+from store.disk import batch, queries
+from store.disk.database import Database
+from store.disk.layout import unpair
+from store.disk.queries import Value
+from store.errors import LogUnusable
+from store.log import bodies
+from store.log.commit_group import StreamState
+from store.log.event_log import Head, LogStats, Outcome, Place, SecretKey
+from store.log.keyring import Keyring
+from store.log.transaction import find_stream
+
+_NAMES_KEPT = 65_536
+_POLL_S = 0.1
+
+
+class LmdbReader:
+    """An `EventLog` that is only read: appending, and making keys, raise `LogUnusable`."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._names = _Names(self._name)
+        self._news = threading.Condition()
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._database.folder)!r}, {self.log_id})"
+
+    @property
+    def log_id(self) -> str:
+        """See `EventLog`."""
+        return self._database.log_id
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        expected: Mapping[str, int],
+        then: Callable[[Outcome], None],
+    ) -> None:
+        """Raises `LogUnusable`: this log is only read."""
+        raise LogUnusable("the log was opened for reading", where=str(self._database.folder))
+
+    def commit(
+        self, drafts: Sequence[Draft], *, expected: Mapping[str, int]
+    ) -> tuple[Recorded, ...]:
+        """Raises `LogUnusable`: this log is only read."""
+        raise LogUnusable("the log was opened for reading", where=str(self._database.folder))
+
+    def head(self) -> Head:
+        """See `EventLog`."""
+        return self._database.query(queries.position).head
+
+    def version(self, stream: str) -> int:
+        """See `EventLog`."""
+        state = self._database.query(find_stream, stream)
+        return state.version if state else 0
+
+    def event(self, seq: int) -> Recorded | None:
+        """See `EventLog`."""
+        value = self._database.query(queries.batch_of, seq)
+        found = self._events(value) if value else []
+        return next((recorded for recorded in found if recorded.seq == seq), None)
+
+    def read(self, after: int = 0) -> Iterator[Recorded]:
+        """See `EventLog`."""
+        return chain.from_iterable(self._read(max(after, 0)))
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+        """See `EventLog`."""
+        return chain.from_iterable(self._read_stream(stream, max(after, 0)))
+
+    def follow(self, after: int, stop: threading.Event) -> Iterator[Recorded]:
+        """See `EventLog`. What another process appends is seen within a tenth of a second."""
+        while not stop.is_set():
+            for recorded in self.read(after):
+                yield recorded
+                after = recorded.seq
+                if stop.is_set():
+                    return
+            self._await_past(after)
+
+    def prove_after(self, seq: int) -> int:
+        """Hold a portion of the batches past `seq` against the chain, in one short transaction.
+
+        Gives the sequence up to which the log is proved now; `seq` itself at the log's end. Raises
+        `LogDamaged` for the first batch that is not what was written, or is missing.
+        """
+        end = self.head().seq
+        values = self._database.query(queries.batches_after, seq)
+        if values:
+            return self._events(values[-1])[-1].seq
+        if seq < end:
+            raise self._database.damaged("it is missing", f"event {seq + 1}")
+        return seq
+
+    def streams(self, prefix: str = "") -> Iterator[str]:
+        """See `EventLog`."""
+        names = (name.decode(errors="replace") for _, name in self._scan("streams"))
+        return (name for name in names if name.startswith(prefix))
+
+    def seen(self, identity: bytes) -> Place | None:
+        """See `EventLog`."""
+        value = self._database.query(queries.seen, identity)
+        return self._place(value) if value else None
+
+    def identities(self, prefix: bytes) -> Iterator[tuple[bytes, Place]]:
+        """See `EventLog`."""
+        return ((identity, self._place(value)) for identity, value in self._scan("seen", prefix))
+
+    def open_work(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """See `EventLog`."""
+        keys = (unpair(key) for key, _ in self._scan("open"))
+        for stream, work in groupby(keys, key=lambda key: key[0]):
+            yield self._names[stream], tuple(version for _, version in work)
+
+    def body(self, seq: int, slot: int = 0) -> str | None:
+        """See `EventLog`."""
+        sealed = self._database.query(queries.body, seq, slot)
+        cipher = self._keyring.cipher(bodies.key_of(sealed)) if sealed else None
+        if not sealed or not cipher:
+            return None
+        return bodies.unseal(sealed, cipher=cipher, log_id=self.log_id, seq=seq, slot=slot)
+
+    def key(self, person: str) -> SecretKey:
+        """See `EventLog`. A log that is only read knows the keys that its writer made."""
+        self._database.check_usable()
+        return self._keyring.key(person)
+
+    def key_id(self, person: str) -> bytes | None:
+        """See `EventLog`."""
+        self._database.check_usable()
+        return self._keyring.key_id(person)
+
+    def destroy(self, person: str) -> bool:
+        """See `EventLog`."""
+        self._database.check_usable()
+        return self._keyring.destroy(person)
+
+    def expire(self, before: int) -> bool:
+        """See `EventLog`."""
+        self._database.check_usable()
+        return self._keyring.expire(before)
+
+    def stats(self) -> LogStats:
+        """See `EventLog`."""
+        end = self._database.query(queries.position)
+        return LogStats(
+            events=end.seq,
+            streams=end.streams,
+            used=self._database.used,
+            file=self._database.data.stat().st_size,
+            map_size=self._database.map_size,
+            max_map_size=self._database.map_size,
+        )
+
+    def close(self) -> None:
+        """See `EventLog`."""
+        self._database.close()
+        self._keyring.close()
+
+    def _await_past(self, seq: int) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self.head().seq > seq, timeout=_POLL_S)
+
+    def _read(self, after: int) -> Iterator[list[Recorded]]:
+        while values := self._database.query(queries.batches_after, after):
+            for value in values:
+                recorded = self._events(value)
+                if value.first <= after:
+                    recorded = recorded[after + 1 - value.first :]
+                if not recorded or recorded[0].seq != after + 1:
+                    raise self._database.damaged("it is missing", f"event {after + 1}")
+                after = recorded[-1].seq
+                yield recorded
+
+    def _read_stream(self, stream: str, after: int) -> Iterator[list[Recorded]]:
+        state = self._database.query(find_stream, stream)
+        if state is None:
+            return
+        while values := self._database.query(queries.batches_of_stream, state.id, after):
+            for value in values:
+                run = [each for each in self._events_of(state, value) if each.version > after]
+                if not run or run[0].version != after + 1:
+                    raise self._database.damaged("it is missing", f"{stream!r}, {after + 1}")
+                after = run[-1].version
+                yield run
+
+    def _events(self, value: Value) -> list[Recorded]:
+        try:
+            return batch.recorded_batch(batch.decode(value.data), self._names)
+        except UNREADABLE as error:
+            raise self._database.damaged(error, f"batch of event {value.first}") from error
+
+    def _events_of(self, state: StreamState, value: Value) -> list[Recorded]:
+        try:
+            return batch.recorded_stream(value.data, state.id, state.name)
+        except UNREADABLE as error:
+            raise self._database.damaged(error, f"batch of event {value.first}") from error
+
+    def _scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        start = prefix
+        while portion := self._database.query(queries.portion, table, prefix, start):
+            yield from portion
+            start = portion[-1][0] + b"\0"
+
+    def _name(self, stream: int) -> str:
+        return self._database.query(queries.stream_name, stream)
+
+    def _place(self, value: bytes) -> Place:
+        stream, version = unpair(value)
+        return Place(self._names[stream], version)
+
+
+class _Names(dict[int, str]):
+    """Streams' names by id, looked up on first use."""
+
+    def __init__(self, look_up: Callable[[int], str]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, stream: int) -> str:
+        name = self._look_up(stream)
+        if len(self) >= _NAMES_KEPT:
+            self.clear()
+        self[stream] = name
+        return name

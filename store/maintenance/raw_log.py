@@ -1,0 +1,114 @@
+"""The log's own tables as raw bytes. Nothing is checked here, and no derived index is used."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import urandom
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from store.disk import queries
+from store.disk.creation import KEYS_FILE
+from store.disk.database import Database
+from store.disk.layout import DATA_FILE, MAP_SIZE, Tables, Transaction, unword, word
+from store.disk.position import Position
+from store.errors import LogUnusable
+from store.log.keyring import Keyring
+from store.log.lmdb_reader import LmdbReader
+
+PORTION_BYTES = 4 << 20
+"""About how much one read transaction brings at most, beside its last entry."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+Entries = list[tuple[bytes, bytes]]
+
+
+class Source:
+    """The log in `folder`, opened without the checks that a log makes of its end."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / DATA_FILE).exists():
+            raise LogUnusable("there is no log here", where=str(folder), cure="start the daemon")
+        self._database = Database(folder, readonly=True, map_size=MAP_SIZE)
+        self.keyring = Keyring(folder / KEYS_FILE, entropy=urandom, writable=False)
+        self.log = LmdbReader(self._database, self.keyring)
+
+    @property
+    def log_id(self) -> str:
+        """See `EventLog`."""
+        return self._database.log_id
+
+    def ask(
+        self,
+        question: Callable[Concatenate[Transaction, Tables, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """What `question` finds in one read transaction."""
+        return self._database.query(question, *args, **kwargs)
+
+    def position(self) -> Position:
+        """The log's end as it is recorded."""
+        return self._database.query(queries.position)
+
+    def batches(self, first: int) -> Iterator[tuple[int, bytes]]:
+        """The batches with a key from `first` on, by key."""
+        return ((unword(key), data) for key, data in self.entries("log", word(first)))
+
+    def batch_before(self, first: int) -> bytes | None:
+        """The batch just before the key `first`."""
+        return self._database.query(_before, word(first))
+
+    def batch_key(self, seq: int) -> int:
+        """The key of the batch that holds the event `seq`, or of the last one before it; or 1."""
+        return self._database.query(_key_at, word(seq))
+
+    def entries(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """A table's entries from the key `start` on."""
+        while portion := self._database.query(_portion, table, start):
+            yield from portion
+            start = portion[-1][0] + b"\0"
+
+    def stream_name(self, stream: int) -> str:
+        """The stream's name as the table of names has it."""
+        return self._database.query(queries.stream_name, stream)
+
+    def close(self) -> None:
+        """Let it go."""
+        self.log.close()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Source]:
+    """A `Source` for the length of a block."""
+    source = Source(folder)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _portion(txn: Transaction, tables: Tables, table: str, start: bytes) -> Entries:
+    cursor = txn.cursor(getattr(tables, table))
+    found: Entries = []
+    size = 0
+    if cursor.set_range(start) if start else cursor.first():
+        for key, value in cursor:
+            found.append((key, value))
+            size += len(key) + len(value)
+            if size > PORTION_BYTES:
+                break
+    return found
+
+
+def _before(txn: Transaction, tables: Tables, key: bytes) -> bytes | None:
+    cursor = txn.cursor(tables.log)
+    found = cursor.prev() if cursor.set_range(key) else cursor.last()
+    return cursor.value() if found else None
+
+
+def _key_at(txn: Transaction, tables: Tables, key: bytes) -> int:
+    cursor = txn.cursor(tables.log)
+    past = cursor.set_range(key)
+    found = (cursor.key() == key or cursor.prev()) if past else cursor.last()
+    return unword(cursor.key()) if found else 1

@@ -1,0 +1,148 @@
+"""The derived tables built again from the events, and held against the ones that are in use.
+
+What each event must have left in a table is looked up there as the log is read, and the number of
+entries says whether there are others: so no copy of a table is ever held. A daemon may write on
+meanwhile; the end is compared at one instant, with the log read up to it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from events.event import Event
+from events.projections import closes, identities, opens
+from store.disk import batch, queries
+from store.disk.batch import Batch, Entry
+from store.disk.layout import Tables, Transaction, name_key, pair, span, unpair, word
+from store.errors import LogDamaged
+from store.maintenance.raw_log import Source
+
+Wanted = list[tuple[str, bytes, bytes]]
+"""Entries that must be there: table, key, value."""
+
+CATCHING_UP = 1_000
+"""How often the end is looked at again while a daemon writes on."""
+
+_COUNTED = ("streams", "names", "index", "seen")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Where a derived table is not what the events say."""
+
+    table: str
+    what: str
+
+
+class Rebuilt:
+    """Builds again what is derived from the log in `source`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._open: set[bytes] = set()
+        self.events = 0
+        self.entries = dict.fromkeys(_COUNTED, 0)
+
+    @property
+    def open(self) -> int:
+        """How many events have work that goes on."""
+        return len(self._open)
+
+    def compare(
+        self, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Iterator[Difference]:
+        """All differences. Raises `LogDamaged` when the events themselves can't be believed."""
+        for _ in range(CATCHING_UP):
+            for key, data in self._source.batches(self.events + 1):
+                yield from self._batch(key, data)
+                progress(self.events, max(self.events, self._source.position().seq))
+            end = self._source.ask(_end)
+            if end.seq == self.events:
+                yield from self._compare_end(end)
+                return
+        raise LogDamaged("the log grows faster than it can be read")
+
+    def _batch(self, key: int, data: bytes) -> Iterator[Difference]:
+        try:
+            found = batch.decode(data)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise _damaged(key, "its batch can't be read") from error
+        if key != self.events + 1:
+            raise _damaged(self.events + 1, "it is missing")
+        wanted = list(self._wanted(key, found))
+        for table, _, __ in wanted:
+            self.entries[table] += 1
+        for table, wrong, value in self._source.ask(_missing, wanted):
+            yield Difference(table, f"{wrong.hex()} is not {value.hex()} (events from {key} on)")
+
+    def _wanted(self, key: int, found: Batch[list[Entry]]) -> Iterator[tuple[str, bytes, bytes]]:
+        """What the batch must have left in the tables."""
+        firsts: dict[int, int] = {}
+        counts: dict[int, int] = {}
+        for run in found.runs:
+            stream = run.stream
+            firsts.setdefault(stream, run.version)
+            counts[stream] = counts.get(stream, 0) + len(run.entries)
+            if run.name is not None:
+                yield "streams", word(stream), run.name.encode()
+                yield "names", name_key(run.name), word(stream)
+            for version, (_, event) in enumerate(run.entries, run.version):
+                self._follow_work(stream, version, event)
+                for identity in identities(event):
+                    yield "seen", identity, pair(stream, version)
+        self.events += sum(counts.values())
+        for stream, first in firsts.items():
+            yield "index", pair(stream, first), span(key, counts[stream])
+
+    def _follow_work(self, stream: int, version: int, event: Event) -> None:
+        for ended in closes(event):
+            self._open.discard(pair(stream, ended))
+        if opens(event):
+            self._open.add(pair(stream, version))
+
+    def _compare_end(self, end: "_End") -> Iterator[Difference]:
+        for table, expected in self.entries.items():
+            if (found := end.entries[table]) != expected:
+                yield Difference(table, f"it has {found} entries; the events make {expected}")
+        for key in sorted(self._open - end.open):
+            yield Difference("open", "{} of stream {} is open, and not there".format(*_work(key)))
+        for key in sorted(end.open - self._open):
+            yield Difference("open", "{} of stream {} is there, and not open".format(*_work(key)))
+
+
+class _End(NamedTuple):
+    """The log's end, and what the tables hold at that instant."""
+
+    seq: int
+    entries: dict[str, int]
+    open: set[bytes]
+
+
+def _end(txn: Transaction, tables: Tables) -> _End:
+    return _End(
+        queries.position(txn, tables).seq,
+        {name: txn.stat(getattr(tables, name))["entries"] for name in _COUNTED},
+        set(txn.cursor(tables.open).iternext(values=False)),
+    )
+
+
+def _missing(txn: Transaction, tables: Tables, wanted: Wanted) -> Wanted:
+    return [
+        (table, key, value)
+        for table, key, value in wanted
+        if txn.get(key, db=getattr(tables, table)) != value
+    ]
+
+
+def _work(key: bytes) -> tuple[str, int]:
+    stream, version = unpair(key)
+    return f"version {version}", stream
+
+
+def _damaged(seq: int, found: str) -> LogDamaged:
+    return LogDamaged(
+        "the log can't be replayed",
+        where=f"event {seq}",
+        found=found,
+        cure="see what is wrong with: ztm-chat audit verify",
+    )

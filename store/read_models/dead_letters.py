@@ -1,0 +1,67 @@
+"""Messages that were let in and that the agent could not answer: what an operator may look at.
+
+Found by reading the log: it is the operator's own command, seldom given, and an index of its own
+would have to be kept for ever.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from events.conversation.events import (
+    MessageDropped,
+    MessageRetried,
+    MessageSeen,
+    MessageSetAside,
+    PolicyDecided,
+)
+from events.event import Recorded
+from events.policy.account_policy import ToolGrant
+from store.log.event_log import EventLog
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message set aside. `aside`: its version when it was (of its MessageSeen, or of the last
+    MessageRetried); `since_ms`: when that was."""
+
+    stream: str
+    aside: int
+    seen: Recorded
+    sender: str
+    reason: str
+    since_ms: int
+
+
+def dead_letters(log: EventLog) -> Iterator[DeadLetter]:
+    """All that are neither retried nor dropped, oldest first. Reads the whole log once."""
+    left: dict[tuple[str, int], Recorded] = {}
+    for one in log.read():
+        match one.event:
+            case MessageSetAside(message=message, reason="agent"):
+                left[one.stream, message] = one
+            case MessageRetried(message=message) | MessageDropped(message=message):
+                left.pop((one.stream, message), None)
+    for (stream, aside), one in left.items():
+        seen = message_behind(log, stream, aside)
+        if seen is None or not isinstance(seen.event, MessageSeen):
+            continue
+        if isinstance(one.event, MessageSetAside):
+            yield DeadLetter(
+                stream, aside, seen, seen.event.sender, one.event.reason, one.time // 1_000_000
+            )
+
+
+def message_behind(log: EventLog, stream: str, version: int) -> Recorded | None:
+    """The MessageSeen at `version`, or the one that a MessageRetried there stands for."""
+    found = next(iter(log.read_stream(stream, version - 1)), None)
+    if found is not None and isinstance(found.event, MessageRetried):
+        return message_behind(log, stream, found.event.message)
+    return found if found is not None and isinstance(found.event, MessageSeen) else None
+
+
+def tools_of(log: EventLog, seen: Recorded) -> ToolGrant | None:
+    """The tools that the decision on a message granted; `None` when it was not let in."""
+    for one in log.read_stream(seen.stream, seen.version):
+        if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
+            return one.event.tools
+    return None

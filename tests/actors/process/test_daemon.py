@@ -1,0 +1,171 @@
+"""The whole daemon against the embedded mesh, in one process: what a user can see."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Ruling
+from actors.process.daemon import AccountMoved
+from events.account.state import fold
+from events.conversation.events import AgentFailed, MessageIgnored, MessageSeen
+from events.streams import account_stream
+from tests.actors.daemon_runs import Start, events, replies, seen, texts
+from tests.actors.http_servers import Model, tls_proxy
+from tests.actors.ztm.certificates import Authority, demanding
+from ztm_chat.mesh import Mesh, MeshAgent
+
+
+def test_a_model_is_asked_over_http_with_the_history_of_the_conversation(
+    start: Start, alice: MeshAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_KEY", "sk-secret-of-the-operator")
+    with Model(lambda messages: f"answer to {messages[-1]['content']}") as model:
+        agent = {"kind": "openai", "baseUrl": model.url, "model": "m", "keyEnv": "MODEL_KEY"}
+        with start(agent=agent):
+            alice.send("my-bot", "first")
+            alice.wait_for(replies(1), sender="my-bot")
+            alice.send("my-bot", "second")
+            entries = alice.wait_for(replies(2), sender="my-bot")
+    assert texts(entries) == ["answer to first", "answer to second"]
+    said = [(one["role"], one["content"]) for one in model.requests[1]["messages"][1:]]
+    assert said == [("user", "first"), ("assistant", "answer to first"), ("user", "second")]
+    assert model.headers[0]["authorization"] == "Bearer sk-secret-of-the-operator"
+
+
+def test_a_model_that_is_down_for_a_moment_is_asked_again(
+    start: Start, alice: MeshAgent, tmp_path: Path
+) -> None:
+    with Model(lambda _: "here I am") as model:
+        model.fail_next = 1
+        with start(agent={"kind": "openai", "baseUrl": model.url, "model": "m"}):
+            alice.send("my-bot", "anybody there?")
+            entries = alice.wait_for(replies(1), sender="my-bot")
+    assert texts(entries) == ["here I am"]
+    (failed,) = events(tmp_path, "account/bot/peer/alice", AgentFailed)
+    assert (failed.attempt, failed.transient, failed.error) == (1, True, "AgentUnavailable")
+    keys = [headers["idempotency-key"] for headers in model.headers]
+    assert len(set(keys)) == 2, "a known failure makes a new attempt, with a key of its own"
+
+
+def test_a_program_answers(start: Start, alice: MeshAgent, tmp_path: Path) -> None:
+    program = tmp_path / "answer"
+    program.write_text(
+        "#!/usr/bin/env python3\n"
+        "import json, sys\n"
+        "question = json.load(sys.stdin)\n"
+        "print(question['messages'][0]['text'].upper())\n"
+    )
+    program.chmod(0o755)
+    with start(agent={"kind": "command", "argv": [str(program)]}):
+        alice.send("my-bot", "quietly")
+        entries = alice.wait_for(replies(1), sender="my-bot")
+    assert texts(entries) == ["QUIETLY"]
+
+
+def test_an_agent_behind_mutual_tls_is_reached_with_our_certificate(
+    start: Start, alice: MeshAgent, bot: MeshAgent, tmp_path: Path
+) -> None:
+    ours, theirs = Authority(tmp_path, "clients"), Authority(tmp_path, "servers")
+    server, client = theirs.issue("server"), ours.issue("bot")
+    context = demanding(server, clients_of=ours)
+    tls = {
+        "caFile": str(theirs.file),
+        "certFile": str(client.cert),
+        "keyFile": str(client.key),
+    }
+    with tls_proxy(context, bot.port) as url, start(agentUrl=url, tls=tls):
+        alice.send("my-bot", "over tls")
+        entries = alice.wait_for(replies(1), sender="my-bot")
+    assert texts(entries) == ["You said: over tls"]
+
+
+def test_two_accounts_keep_to_themselves(
+    mesh: Mesh, start: Start, alice: MeshAgent, tmp_path: Path
+) -> None:
+    other = mesh.join("other-bot")
+    second = {
+        "agentUrl": other.url,
+        "permitSource": "file",
+        "permitFilePath": str(tmp_path / "permit.json"),
+        "meshName": "demo-mesh",
+        "username": "other-bot",
+        "dmPolicy": "deny",
+    }
+    with start(accounts={"other": second}):
+        alice.send("other-bot", "hello other")
+        alice.send("my-bot", "hello bot")
+        alice.wait_for(replies(1), sender="my-bot")
+    assert alice.inbox("other-bot") == []
+    assert len(events(tmp_path, "account/other/peer/alice", MessageSeen)) == 1
+    assert len(events(tmp_path, "account/bot/peer/alice", MessageSeen)) == 1
+
+
+def test_a_restart_goes_on_and_repeats_nothing(start: Start, alice: MeshAgent) -> None:
+    with start():
+        alice.send("my-bot", "one")
+        alice.wait_for(replies(1), sender="my-bot")
+    alice.send("my-bot", "two")
+    with start():
+        alice.wait_for(replies(2), sender="my-bot")
+        alice.send("my-bot", "three")
+        entries = alice.wait_for(replies(3), sender="my-bot")
+    assert texts(entries) == ["You said: one", "You said: two", "You said: three"]
+
+
+def test_what_a_person_says_with_the_bots_account_is_recorded_as_theirs(
+    start: Start, bot: MeshAgent, alice: MeshAgent, tmp_path: Path
+) -> None:
+    with start():
+        alice.send("my-bot", "who is it?")
+        alice.wait_for(replies(1), sender="my-bot")
+        bot.send("alice", "it is me, the operator")
+        alice.send("my-bot", "ah")
+        alice.wait_for(replies(3), sender="my-bot")
+    ignored = events(tmp_path, "account/bot/peer/alice", MessageIgnored)
+    assert [(one.sender, one.reason) for one in ignored] == [("my-bot", "self")]
+    assert all(one.sender == "alice" for one in seen(tmp_path))
+
+
+def test_an_approval_lets_in_and_outlives_a_restart(start: Start, alice: MeshAgent) -> None:
+    answers: list[str | None] = []
+    with start(dmPolicy="pairing") as daemon:
+        alice.send("my-bot", "let me in")
+        (asked,) = alice.wait_for(replies(1), sender="my-bot")
+        assert "ztm-chat pairing approve ztm-chat" in asked.text
+        daemon.tell(account_stream("bot"), Ruling("approve", "alice", "test", answers.append))
+        alice.wait_for(replies(2), sender="my-bot")
+        assert answers == ["alice"]
+    with start(dmPolicy="pairing") as daemon:
+        alice.send("my-bot", "now?")
+        entries = alice.wait_for(replies(3), sender="my-bot")
+        assert fold(daemon.log.read_stream(account_stream("bot"))).pairing("alice", 0) == "approved"
+    assert texts(entries)[1:] == ["You are approved; please write again.", "You said: now?"]
+
+
+def test_an_account_that_became_somebody_else_is_refused(
+    mesh: Mesh, start: Start, alice: MeshAgent
+) -> None:
+    with start():
+        alice.send("my-bot", "hello")
+        alice.wait_for(replies(1), sender="my-bot")
+    mesh.join("imposter")
+    with (
+        pytest.raises(AccountMoved, match="account bot was my-bot on mesh demo-mesh"),
+        start(username="imposter"),
+    ):
+        pass
+    with start():
+        alice.send("my-bot", "still you?")
+        alice.wait_for(replies(2), sender="my-bot")
+
+
+def test_colours_of_a_terminal_never_reach_the_wire(
+    start: Start, alice: MeshAgent, tmp_path: Path
+) -> None:
+    program = tmp_path / "colourful"
+    program.write_text("#!/bin/sh\nprintf '\\033[31mred\\033[0m \\000\\007alert'\n")
+    program.chmod(0o755)
+    with start(agent={"kind": "command", "argv": [str(program)]}):
+        alice.send("my-bot", "what colour?")
+        entries = alice.wait_for(replies(1), sender="my-bot")
+    assert texts(entries) == ["red alert"]

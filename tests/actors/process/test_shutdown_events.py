@@ -1,0 +1,97 @@
+"""No signal is lost, wherever and whenever it arrives."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from actors.process.shutdown_events import STOPPING, Failed, News, Stop
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@contextmanager
+def a_thread(work: Callable[[], object]) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join()
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_signal_that_another_thread_receives_ends_the_wait(number: signal.Signals) -> None:
+    """The main thread's wait is not interrupted by it: only the byte on the socket ends it."""
+    done = threading.Event()
+    with News() as news, a_thread(done.wait) as other:
+        try:
+            with a_thread(lambda: signal.pthread_kill(other.ident or 0, number)):
+                assert news.wait(10) == Stop(number.name)
+        finally:
+            done.set()
+
+
+def test_signals_at_any_moment_end_the_wait() -> None:
+    for _ in range(200):
+        with News() as news, a_thread(lambda: os.kill(os.getpid(), signal.SIGTERM)):
+            assert news.wait(10) == Stop("SIGTERM")
+
+
+def test_a_failure_told_by_a_thread_ends_the_wait() -> None:
+    with News() as news, a_thread(lambda: news.tell(Failed("disk"))):
+        assert news.wait(10) == Failed("disk")
+
+
+def test_what_was_told_before_is_heard_in_order_and_once() -> None:
+    with News() as news:
+        for number in range(300):
+            news.tell(Failed(str(number)))
+        assert [news.wait(0) for _ in range(300)] == [Failed(str(one)) for one in range(300)]
+        assert news.wait(0) is None
+
+
+def test_a_wait_has_an_end() -> None:
+    with News() as news:
+        assert news.wait(0.01) is None
+
+
+def test_what_nobody_can_hear_any_more_is_no_error() -> None:
+    with News() as news:
+        pass
+    news.tell(Failed("late"))
+
+
+def test_signals_do_again_what_they_did_before() -> None:
+    before = [signal.getsignal(number) for number in STOPPING]
+    with News():
+        assert [signal.getsignal(number) for number in STOPPING] != before
+    assert [signal.getsignal(number) for number in STOPPING] == before
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    code = """
+from actors.process.shutdown_events import News
+with News() as news:
+    print("ready", flush=True)
+    print(news.wait(), flush=True)
+    import time
+    time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "Stop(signal='SIGINT')\n"
+        assert select.select([process.stdout], [], [], 0)[0] == []  # it still stops in good order
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM

@@ -1,0 +1,191 @@
+"""The agent's answers: unknown fields pass, and one bad element does not hide the others."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ztm.client import answers
+from actors.ztm.client.answers import (
+    AppInfo,
+    Endpoint,
+    FileInfo,
+    Group,
+    GroupChat,
+    MeshError,
+    PeerChat,
+    Version,
+)
+from actors.ztm.client.entries import RawMessage
+from actors.ztm.client.errors import AnswerUnreadable
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_a_mesh_with_its_agent_and_its_errors() -> None:
+    mesh = answers.mesh(
+        encoded(
+            {
+                "name": "demo",
+                "ca": "…",
+                "agent": {"id": "1", "name": "bot-ep", "username": "bot", "offline": False},
+                "bootstraps": ["hub:8888", 7],
+                "connected": True,
+                "errors": [{"time": "2026-01-01T00:00:00Z", "message": "gone"}, None, {"time": 5}],
+                "new": {"in": "a later version"},
+            }
+        )
+    )
+    assert (mesh.name, mesh.connected, mesh.agent.username) == ("demo", True, "bot")
+    assert mesh.bootstraps == ("hub:8888",)
+    assert mesh.errors == (MeshError("2026-01-01T00:00:00Z", "gone"),)
+
+
+def test_a_mesh_that_says_only_its_name_is_not_connected() -> None:
+    mesh = answers.mesh(b'{"name": "demo", "errors": "none"}')
+    assert not mesh.connected
+    assert mesh.agent.username == ""
+
+
+def test_files_by_their_path() -> None:
+    listing = answers.files(encoded({"/a b": {"hash": "h", "size": 3, "time": 5, "since": 7}}))
+    assert listing.files == {"/a b": FileInfo("h", 3, 5, 7)}
+    assert listing.flaws == []
+
+
+def test_a_bad_file_does_not_hide_the_others_and_fractions_are_rounded_down() -> None:
+    data = encoded(
+        {"/bad": 7, "/a": {"hash": "h", "size": 1.0, "time": 5.7}, "/worse": {"size": 1}}
+    )
+    listing = answers.files(data)
+    assert listing.files == {"/a": FileInfo("h", 1, 5)}
+    assert len(listing.flaws) == 2
+
+
+def test_a_path_with_a_raw_control_character_does_not_hide_the_others() -> None:
+    data = b'{"/a\x01b": {"hash": "h"}, "/c": {"hash": "i"}}'
+    assert answers.files(data).files == {"/a\x01b": FileInfo("h"), "/c": FileInfo("i")}
+
+
+def test_chats_with_peers_and_groups() -> None:
+    latest = {"time": 9, "sender": "alice", "message": {"text": "a"}}
+    listing = answers.chats(
+        encoded(
+            [
+                {"peer": "alice", "time": 9, "updated": 2, "latest": latest},
+                {"creator": "a", "group": "1", "name": "Ops: EU", "time": 0, "updated": 0},
+            ]
+        )
+    )
+    assert listing.items == [
+        PeerChat("alice", 9, 2, RawMessage(9, "alice", {"text": "a"})),
+        GroupChat("a", "1", "Ops: EU", 0, 0, None),
+    ]
+    assert listing.flaws == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, {}, {"peer": ".."}, {"peer": 7}, {"peer": "a", "time": "x"}, {"creator": "a"}, []],
+    ids=str,
+)
+def test_a_bad_chat_does_not_hide_the_others(bad: object) -> None:
+    listing = answers.chats(encoded([bad, {"peer": "alice"}]))
+    assert listing.items == [PeerChat("alice", 0, 0, None)]
+    assert len(listing.flaws) == 1
+
+
+def test_a_message_nested_beyond_reason_hides_its_own_chat_only() -> None:
+    bomb = '{"peer": "eve", "latest": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    listing = answers.chats(f'[{bomb}, {{"peer": "alice"}}]'.encode())
+    assert listing.items == [PeerChat("alice", 0, 0, None)]
+
+
+def test_a_chat_whose_latest_message_is_unreadable_is_still_a_chat() -> None:
+    listing = answers.chats(encoded([{"peer": "alice", "latest": {"time": "x"}}]))
+    assert listing.items == [PeerChat("alice", 0, 0, None)]
+
+
+def test_users_are_names_and_impossible_names_are_left_out() -> None:
+    listing = answers.users(encoded(["alice", 7, "..", "a/b", None, "Bob é"]))
+    assert listing.items == ["alice", "Bob é"]
+    assert sum(int(flaw.split()[0]) for flaw in listing.flaws) == 4
+
+
+def test_endpoints() -> None:
+    listing = answers.endpoints(encoded([{"id": "1", "username": "bot", "hubs": []}, {"id": 2}]))
+    assert listing.items == [Endpoint("1", "bot")]
+    assert len(listing.flaws) == 1
+
+
+def test_a_group_and_its_members() -> None:
+    data = encoded({"creator": "a", "group": "1", "name": "Team é", "members": ["a", 7, "b", ".."]})
+    assert answers.group(data) == Group("a", "1", "Team é", ("a", "b"))
+
+
+def test_the_file_of_a_group_reads_alike() -> None:
+    assert answers.group(b'{"name": "T", "members": ["a"]}') == Group("", "", "T", ("a",))
+
+
+def test_version_and_appinfo() -> None:
+    version = answers.one(b'{"ztm": {"tag": "v2.0.0", "edition": 1}, "pipy": {}}', Version)
+    assert version.ztm.tag == "v2.0.0"
+    info = answers.one(encoded({"username": "bot", "endpoint": {"id": "e"}}), AppInfo)
+    assert (info.username, info.endpoint.id) == ("bot", "e")
+
+
+def test_an_identity_is_a_public_key() -> None:
+    assert answers.identity(PEM.encode()) == PEM
+    with pytest.raises(AnswerUnreadable):
+        answers.identity(b"<html>")
+
+
+def test_a_hash_is_no_error_page() -> None:
+    assert answers.file_hash(b"0123456789abcdef0123\n") == "0123456789abcdef0123"
+    with pytest.raises(AnswerUnreadable):
+        answers.file_hash(b"<html>no</html>")
+
+
+READERS: list[Callable[[bytes], Any]] = [
+    answers.mesh,
+    answers.meshes,
+    answers.files,
+    answers.users,
+    answers.endpoints,
+    answers.chats,
+    answers.group,
+    answers.identity,
+    answers.file_hash,
+    lambda data: answers.one(data, AppInfo),
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "peer", "creator", "group", "time", "latest", "hash", "errors"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("read", READERS)
+@given(data=st.one_of(st.binary(), json_values.map(encoded)))
+def test_garbage_is_read_or_refused_but_nothing_else(
+    read: Callable[[bytes], Any], data: bytes
+) -> None:
+    with suppress(AnswerUnreadable):
+        read(data)

@@ -1,0 +1,293 @@
+"""An account's edge on a loop of its own, before an account that records what it is offered.
+
+The account is what actors would be, without their rules: it puts every new message on record in a
+real log, and confirms. It can be told to refuse, or to keep the intake waiting.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.agents.settings import EchoSettings
+from actors.configuration import AccountConfig, PermitFile
+from actors.messages import CursorReached, Observed, Offer
+from actors.runtime.system import SendTask
+from actors.ztm.account_edge import AccountEdge
+from actors.ztm.timing import Timing
+from events.account.events import PolicyApplied
+from events.account.state import Account, fold
+from events.conversation.arrivals import Arrival
+from events.conversation.events import BaselineTaken, MessageIgnored, MessageQueued
+from events.event import Body, Draft, Event
+from events.policy.account_policy import AccountPolicy
+from events.streams import Conversation, Group, Peer, account_stream, conversation_stream
+from events.watermark import WatermarkAdvanced
+from store.log.memory_log import MemoryLog
+from ztm_chat.mesh import MeshAgent
+
+T = TypeVar("T")
+
+ACCOUNT = "bot"
+STREAM = account_stream(ACCOUNT)
+PATIENCE_S = 10.0
+NO_PERMIT = Path("/nowhere/permit.json")
+
+
+def peer(name: str) -> Peer:
+    """The conversation with a user."""
+    return Peer(ACCOUNT, name)
+
+
+def group(creator: str, name: str) -> Group:
+    """A group's conversation."""
+    return Group(ACCOUNT, creator, name)
+
+
+class Recorder:
+    """The account and its log. It outlives edges, as a log outlives processes.
+
+    `news`: what was offered and was not on record, in order. `refuse` and `stall`: conversations
+    whose offers are refused, or left waiting.
+    """
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.news: list[tuple[Conversation, Arrival]] = []
+        self.marked: list[tuple[Conversation, Arrival]] = []
+        self.offers: Counter[bytes] = Counter()
+        self.told: list[Any] = []
+        self.refuse: set[Conversation] = set()
+        self.stall: set[Conversation] = set()
+        self.refused = 0
+        self.stalled: list[Offer] = []
+        self.most_waiting = 0
+        self._changed = threading.Condition(threading.RLock())
+
+    def tell(self, message: Any) -> None:
+        """Take in what an edge says."""
+        with self._changed:
+            self.told.append(message)
+            match message:
+                case Offer(conversation) if conversation in self.refuse:
+                    self.refused += 1
+                    message.receipt.refuse()
+                case Offer(conversation) if conversation in self.stall:
+                    self.stalled.append(message)
+                    waiting = sum(len(offer.arrivals) for offer in self.stalled)
+                    self.most_waiting = max(self.most_waiting, waiting)
+                case Offer():
+                    self._record(message)
+                case CursorReached(position, owed):
+                    self._commit(STREAM, [Draft(STREAM, WatermarkAdvanced(position, owed))])
+                case Observed(drafts):
+                    self._commit(STREAM, list(drafts))
+            self._changed.notify_all()
+
+    def apply(self, policy: AccountPolicy) -> None:
+        """Put `policy` on record, as an account does when it starts."""
+        with self._changed:
+            self._commit(STREAM, [Draft(STREAM, PolicyApplied(policy.digest(), policy, "mesh"))])
+
+    def release(self, conversation: Conversation) -> None:
+        """Decide what was kept waiting."""
+        with self._changed:
+            self.stall.discard(conversation)
+            for offer in self.stalled:
+                self._record(offer)
+            self.stalled.clear()
+            self._changed.notify_all()
+
+    def _record(self, offer: Offer) -> None:
+        stream = conversation_stream(offer.conversation)
+        ours = f"{self.log.log_id}-"
+        fresh = {
+            one.identity: one
+            for one in offer.arrivals
+            if self.log.seen(one.identity) is None and not one.wire_id.startswith(ours)
+        }
+        self.offers.update(one.identity for one in offer.arrivals)
+        kept = self.marked if offer.baseline else self.news
+        kept.extend((offer.conversation, one) for one in fresh.values())
+        drafts: list[Event] = [
+            MessageIgnored(one.identity, one.sender, one.sent_ms, "self", one.witness)
+            for one in fresh.values()
+        ]
+        if offer.baseline:
+            drafts = [BaselineTaken(tuple(fresh))]
+        self._commit(stream, [Draft(stream, one) for one in drafts])
+        offer.receipt.confirm()
+
+    def _commit(self, stream: str, drafts: list[Draft]) -> None:
+        if drafts:
+            self.log.commit(drafts, expected={stream: self.log.version(stream)})
+
+    # What came of it
+
+    @property
+    def state(self) -> Account:
+        """What the account's stream folds to."""
+        return fold(self.log.read_stream(STREAM))
+
+    def recorded(self, kind: type[T]) -> list[T]:
+        """The account's own events of one kind."""
+        found = (one.event for one in self.log.read_stream(STREAM))
+        return [event for event in found if isinstance(event, kind)]
+
+    def texts(self, conversation: Conversation | None = None) -> list[str]:
+        """The texts of the news, in order."""
+        return [one.text for where, one in self.news if conversation in (None, where)]
+
+    def wait_for(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until something holds, looking whenever an edge says something, and now and then for
+        what it does not say."""
+        until_s = time.monotonic() + timeout_s
+        with self._changed:
+            while not (held := condition()) and time.monotonic() < until_s:
+                self._changed.wait(0.02)
+        assert held, f"not within {timeout_s} s; there is {self.texts()!r}, {self.told[-5:]!r}"
+
+    def wait_for_texts(self, *texts: str, conversation: Conversation | None = None) -> None:
+        """Wait until all of these, and nothing else, have been offered as news, in any order."""
+        wanted = Counter(texts)
+        self.wait_for(lambda: Counter(self.texts(conversation)) >= wanted)
+        assert Counter(self.texts(conversation)) == wanted
+
+    def wait_until_settled(self) -> None:
+        """Wait until the cursor has been put on record."""
+        self.wait_for(lambda: self.state.cursor > 0)
+
+    def queue(self, conversation: Conversation, text: str, queued_ms: int) -> tuple[int, int]:
+        """Put a message to be sent on record; its version and sequence."""
+        stream = conversation_stream(conversation)
+        body = Body("somebody", text, bytes(16))
+        event = MessageQueued("send", body.digest, len(text))
+        draft = Draft(stream, event, bodies=(body,))
+        (one,) = self.log.commit([draft], expected={stream: self.log.version(stream)})
+        return one.version, one.seq
+
+
+class Watching:
+    """One process's edge of an account, until it stops or dies."""
+
+    def __init__(self, config: AccountConfig, recorder: Recorder, timing: Timing) -> None:
+        self.recorder = recorder
+        self._config = config
+        self._timing = timing
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.edge: AccountEdge
+
+    def start(self, *, watch: bool = True) -> None:
+        """Open the edge, and watch unless told otherwise."""
+        self._thread.start()
+        self.edge = self.run(self._open())
+        self._watch: Any = None
+        if watch:
+            work = self.edge.watch(self.recorder.state)
+            self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def watch_again(self) -> Callable[[], object]:
+        """Begin to watch anew from the record; what ends the watch before is returned."""
+        before, work = self._watch, self.edge.watch(self.recorder.state)
+        self._watch = asyncio.run_coroutine_threadsafe(work, self._loop)
+        cancel: Callable[[], object] = before.cancel
+        return cancel
+
+    async def _open(self) -> AccountEdge:
+        return AccountEdge(
+            self._config,
+            self.recorder.log,
+            self.recorder.tell,
+            now_ms=clock_ms,
+            salt=bytes,
+            timing=self._timing,
+        )
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something on the edge's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def send(self, conversation: Conversation, text: str, *, doubtful: bool = False) -> Any:
+        """Send a message as an actor would have it sent; what became of it."""
+        return self.post(conversation, text, doubtful=doubtful).result(30)
+
+    def post(self, conversation: Conversation, text: str, *, doubtful: bool = False) -> Any:
+        """As `send`, without waiting: a future."""
+        queued = self.recorder.queue(conversation, text, clock_ms())
+        return self.resume(conversation, *queued, doubtful=doubtful)
+
+    def resume(self, conversation: Conversation, version: int, seq: int, *, doubtful: bool) -> Any:
+        """Send what is on record already."""
+        stream = conversation_stream(conversation)
+        task = SendTask(ACCOUNT, stream, version, seq, clock_ms(), doubtful)
+        return asyncio.run_coroutine_threadsafe(self.edge.send(task), self._loop)
+
+    def stop(self) -> None:
+        """End everything under way."""
+        self.run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.edge.aclose()
+
+
+def clock_ms() -> int:
+    """ms since 1970, by the one clock of these tests that is real."""
+    return time.time_ns() // 1_000_000
+
+
+def config_of(agent: MeshAgent, **changes: Any) -> AccountConfig:
+    """An account of this agent's user."""
+    policy = AccountPolicy(username=agent.username, dm_policy="allow", enable_groups=True)
+    config = AccountConfig(
+        id=ACCOUNT,
+        enabled=True,
+        agent_url=agent.url,
+        mesh=agent.mesh.name,
+        username=agent.username,
+        permit=PermitFile(path=NO_PERMIT),
+        api_timeout_ms=5_000,
+        tls=None,
+        heal=True,
+        agent=EchoSettings(),
+        policy=policy,
+    )
+    return msgspec.structs.replace(config, **changes)
+
+
+@contextmanager
+def requests_of(agent: MeshAgent) -> Iterator[list[tuple[str, int]]]:
+    """What is asked of an agent meanwhile: path without query, and the size of the answer."""
+    asked: list[tuple[str, int]] = []
+    faults = agent._agent.faults
+    take = faults.take
+
+    def noting(path: str) -> Any:
+        instead, change = take(path)
+
+        def noted(answer: Any) -> Any:
+            changed = change(answer)
+            asked.append((path, len(changed.body)))
+            return changed
+
+        return instead, noted
+
+    faults.take = noting  # type: ignore[method-assign]
+    try:
+        yield asked
+    finally:
+        faults.take = take  # type: ignore[method-assign]
