@@ -9,35 +9,35 @@ from typing import Any
 
 import pykka
 
-from actors.erasures import Forgetting
+from actors.erasures import Erasures
 from actors.group import GroupActor
 from actors.messages import (
     Announce,
     Announced,
     ChildFailed,
-    CodeIssued,
-    CodeWanted,
-    CodeWithheld,
+    ContextAck,
     CursorReached,
-    Deliver,
     Forget,
     Forward,
     GroupSeen,
-    Heard,
-    MayStop,
+    IncomingBatch,
     Observed,
-    Offer,
-    Ruling,
-    StandingChanged,
+    PairingCodeIssued,
+    PairingCodeRequested,
+    PairingCodeWithheld,
+    PairingDecision,
+    Passivate,
+    PolicyContextChanged,
+    ProcessBatch,
     Tick,
     UsersSeen,
     Woken,
 )
 from actors.peer import PeerActor
-from actors.policy_contexts import Standings
+from actors.policy_contexts import PolicyContexts
 from actors.runtime.children import Children
 from actors.runtime.event_sourced import EventSourced
-from actors.runtime.poison_messages import Strikes, carried
+from actors.runtime.poison_messages import PoisonMessages, carried
 from actors.runtime.system import System
 from events.account.erasure import decide_erasure
 from events.account.events import (
@@ -59,12 +59,12 @@ from events.account.pairing import (
     decide_revocation,
     withheld,
 )
-from events.account.state import Account, evolve, fold
+from events.account.state import AccountState, evolve, fold
 from events.conversation.arrivals import Arrival
-from events.conversation.policy_context import GroupFacts, Standing, person_key
+from events.conversation.policy_context import GroupFacts, PolicyContext, person_key
 from events.event import Draft, Event, Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, Peer, account_stream, conversation_stream, parse_stream
+from events.streams import GroupId, PeerId, account_stream, conversation_stream, parse_stream
 from events.watermark import WatermarkAdvanced
 from store.read_models.erasure import ends, unfinished
 
@@ -85,7 +85,7 @@ class AccountSettings:
     agent: str
 
 
-class AccountActor(EventSourced[Account]):
+class AccountActor(EventSourced[AccountState]):
     """One bot user of one mesh. `unfinished`: streams of its conversations with work left open."""
 
     def __init__(
@@ -99,10 +99,10 @@ class AccountActor(EventSourced[Account]):
         self.settings = settings
         self.children = Children(self._start_child, system.now_ms)
         self._unfinished = tuple(unfinished)
-        self._strikes = Strikes()
+        self._strikes = PoisonMessages()
         self._failures: dict[str, int] = {}
-        self._forgetting = Forgetting()
-        self._standings = Standings(
+        self._forgetting = Erasures()
+        self._standings = PolicyContexts(
             settings.id, settings.policy, log_id=system.log.log_id, agent=settings.agent
         )
 
@@ -132,15 +132,15 @@ class AccountActor(EventSourced[Account]):
     def handle(self, message: Any) -> None:
         """Decide what follows from one message of an edge, a child, or the operator."""
         match message:
-            case Offer():
+            case IncomingBatch():
                 self._offer(message)
             case Forward(stream, inner):
                 self.children.tell(stream, inner)
-            case CodeWanted():
+            case PairingCodeRequested():
                 self._code_wanted(message)
-            case Heard(stream, version):
+            case ContextAck(stream, version):
                 self._heard(stream, version)
-            case MayStop(stream, received):
+            case Passivate(stream, received):
                 self.children.may_stop(stream, received)
             case ChildFailed(stream, failed, _):
                 self._child_failed(stream, failed)
@@ -148,7 +148,7 @@ class AccountActor(EventSourced[Account]):
                 self._group_seen(creator, group, facts)
             case UsersSeen(users):
                 self._standings.see_users(users | self.state.approvals.keys())
-            case Ruling():
+            case PairingDecision():
                 self._rule(message)
             case Forget():
                 self._forget(message)
@@ -160,10 +160,13 @@ class AccountActor(EventSourced[Account]):
 
     def _noted(self, message: Any) -> list[Draft]:
         match message:
-            case CursorReached(position, owed):
+            case CursorReached(position, unavailable):
                 state = self.state
-                moved = (position, owed) != (state.cursor, state.owed) or state.groups_turned_on
-                return self._drafts(WatermarkAdvanced(position, owed)) if moved else []
+                moved = (position, unavailable) != (
+                    state.cursor,
+                    state.unavailable,
+                ) or state.groups_turned_on
+                return self._drafts(WatermarkAdvanced(position, unavailable)) if moved else []
             case Observed(drafts):
                 return [draft for draft in drafts if self._is_news(draft.event)]
             case Announced(person):
@@ -187,13 +190,13 @@ class AccountActor(EventSourced[Account]):
 
     def on_applied(self, recorded: Sequence[Recorded]) -> None:
         """Let the conversations concerned know what has changed."""
-        for one in recorded:
-            match one.event:
+        for record in recorded:
+            match record.event:
                 case PairingApproved(_, person, _):
-                    self._refresh(Peer(self.settings.id, person))
+                    self._refresh(PeerId(self.settings.id, person))
                     self._announce(person)
                 case PairingRevoked(person) | PairingExpired(_, person):
-                    self._refresh(Peer(self.settings.id, person))
+                    self._refresh(PeerId(self.settings.id, person))
                 case PolicyApplied():
                     self._refresh_all()
 
@@ -202,51 +205,51 @@ class AccountActor(EventSourced[Account]):
     def _start_child(self, stream: str) -> "pykka.ActorRef[Any]":
         address = parse_stream(stream)
         match address:
-            case Peer():
-                standing = self._standing(address)
-                return PeerActor.start(self.system, self.actor_ref, address, standing)
-            case Group():
-                standing = self._standing(address)
-                return GroupActor.start(self.system, self.actor_ref, address, standing)
+            case PeerId():
+                policy_context = self._standing(address)
+                return PeerActor.start(self.system, self.actor_ref, address, policy_context)
+            case GroupId():
+                policy_context = self._standing(address)
+                return GroupActor.start(self.system, self.actor_ref, address, policy_context)
         msg = f"{stream} is no conversation of {self.stream}"
         raise ValueError(msg)
 
-    def _standing(self, address: Peer | Group) -> Standing:
+    def _standing(self, address: PeerId | GroupId) -> PolicyContext:
         erased = self._forgetting.covering(self.state.erased)
         return self._standings.of(address, self.state, erased, self.system.now_ms())
 
-    def _offer(self, offer: Offer) -> None:
-        if any(self._is_forgotten(one) for one in offer.arrivals):
+    def _offer(self, offer: IncomingBatch) -> None:
+        if any(self._is_forgotten(arrival) for arrival in offer.arrivals):
             offer.receipt.refuse()
             return
-        standing = self._standing(offer.conversation)
-        deliver = Deliver(offer.arrivals, standing, offer.receipt, offer.baseline)
+        policy_context = self._standing(offer.conversation)
+        deliver = ProcessBatch(offer.arrivals, policy_context, offer.receipt, offer.baseline)
         self.children.tell(conversation_stream(offer.conversation), deliver)
 
-    def _refresh(self, address: Peer | Group) -> None:
-        changed = StandingChanged(self._standing(address))
+    def _refresh(self, address: PeerId | GroupId) -> None:
+        changed = PolicyContextChanged(self._standing(address))
         self.children.tell_if_live(conversation_stream(address), changed)
 
     def _refresh_all(self) -> None:
         for stream in self.children:
             address = parse_stream(stream)
-            if isinstance(address, Peer | Group):
+            if isinstance(address, PeerId | GroupId):
                 self._refresh(address)
 
     def _tell_peer(self, person: str, message: Any) -> None:
-        self.children.tell(conversation_stream(Peer(self.settings.id, person)), message)
+        self.children.tell(conversation_stream(PeerId(self.settings.id, person)), message)
 
     def _group_seen(self, creator: str, group: str, facts: GroupFacts) -> None:
         if self._standings.see_group(creator, group, facts):
-            self._refresh(Group(self.settings.id, creator, group))
+            self._refresh(GroupId(self.settings.id, creator, group))
 
     # Pairing
 
-    def _code_wanted(self, wanted: CodeWanted) -> None:
+    def _code_wanted(self, wanted: PairingCodeRequested) -> None:
         now = self.system.now_ms()
         reason = withheld(self.state, wanted.person, now)
         if reason in ("limit", "approved"):
-            self.children.tell(wanted.stream, CodeWithheld(reason))
+            self.children.tell(wanted.stream, PairingCodeWithheld(reason))
         elif reason == "pending":
             self._pass_on_code(wanted)
         else:
@@ -266,21 +269,21 @@ class AccountActor(EventSourced[Account]):
         if approval and not approval.announced:
             self._tell_peer(person, Announce(person, approval.seq))
 
-    def _pass_on_code(self, wanted: CodeWanted) -> None:
+    def _pass_on_code(self, wanted: PairingCodeRequested) -> None:
         request = self.state.requests[wanted.person]
         code = self.system.log.body(request.seq)
         if code is None:
-            self.children.tell(wanted.stream, CodeWithheld("pending"))
+            self.children.tell(wanted.stream, PairingCodeWithheld("pending"))
         else:
-            self.children.tell(wanted.stream, CodeIssued(wanted.message, request.seq, code))
+            self.children.tell(wanted.stream, PairingCodeIssued(wanted.message, request.seq, code))
 
-    def _rule(self, ruling: Ruling) -> None:
+    def _rule(self, ruling: PairingDecision) -> None:
         account, person, by = self.settings.id, ruling.person, ruling.by
         match ruling.kind:
             case "approve":
                 now = self.system.now_ms()
                 drafts = decide_approval(account, self.state, person, by, now)
-                done = any(isinstance(one.event, PairingApproved) for one in drafts)
+                done = any(isinstance(draft.event, PairingApproved) for draft in drafts)
             case "deny":
                 drafts = decide_denial(account, self.state, person, by)
                 done = bool(drafts)
@@ -356,12 +359,12 @@ class AccountActor(EventSourced[Account]):
         """Start a conversation that failed, and tell it `messages`, and what it may have missed."""
         self.children.wake(stream)
         address = parse_stream(stream)
-        if not isinstance(address, Peer | Group):
+        if not isinstance(address, PeerId | GroupId):
             return
         for message in messages:
             self.children.tell(stream, message)
         self._refresh(address)
-        if isinstance(address, Peer):
+        if isinstance(address, PeerId):
             self._announce(address.name)
 
     def on_failure(

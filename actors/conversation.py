@@ -15,20 +15,20 @@ from actors.messages import (
     Announce,
     Announced,
     Appended,
-    CodeIssued,
-    CodeWanted,
-    CodeWithheld,
-    Deliver,
-    Heard,
+    ContextAck,
     Loaded,
-    MayStop,
-    Quiet,
-    Redeem,
+    LoadFailed,
+    PairingCodeIssued,
+    PairingCodeRequested,
+    PairingCodeWithheld,
+    Passivate,
+    PolicyContextChanged,
+    ProcessBatch,
+    RecordAsMalformed,
+    RequestPassivation,
+    ResolveDeadLetter,
     Say,
     Sent,
-    SetAside,
-    StandingChanged,
-    Unloadable,
     Unsendable,
     Woken,
 )
@@ -42,7 +42,7 @@ from events.conversation.arrivals import (
     decide_set_aside,
     decide_waited_too_long,
 )
-from events.conversation.decision_builder import Moment
+from events.conversation.decision_builder import DecisionContext
 from events.conversation.effects import Ask, Effect, RequestCode, Send, Wake, due
 from events.conversation.events import MessageDropped, MessageQueued, MessageRetried
 from events.conversation.outbox import (
@@ -53,8 +53,8 @@ from events.conversation.outbox import (
     decide_sent,
     decide_unsendable,
 )
-from events.conversation.policy_context import Standing
-from events.conversation.state import Conversation, evolve, fold
+from events.conversation.policy_context import PolicyContext
+from events.conversation.state import ConversationState, evolve, fold
 from events.conversation.turns import (
     decide_drop,
     decide_failure,
@@ -63,23 +63,26 @@ from events.conversation.turns import (
     decide_standing,
 )
 from events.event import Draft, Recorded
-from events.streams import Conversation as Address
-from events.streams import conversation_stream
+from events.streams import ConversationId, conversation_stream
 
 ENTROPY_BYTES = 32
 
-_NOT_FROM_PARENT = (Loaded, Unloadable, Appended)
+_NOT_FROM_PARENT = (Loaded, LoadFailed, Appended)
 
 
-class ConversationActor(EventSourced[Conversation]):
-    """One conversation. `standing` is the account's latest word on it."""
+class ConversationActor(EventSourced[ConversationState]):
+    """One conversation. `policy_context` is the account's latest word on it."""
 
     def __init__(
-        self, system: System, parent: "pykka.ActorRef[Any]", address: Address, standing: Standing
+        self,
+        system: System,
+        parent: "pykka.ActorRef[Any]",
+        address: ConversationId,
+        policy_context: PolicyContext,
     ) -> None:
         super().__init__(system, conversation_stream(address), parent, fold, evolve)
         self.address = address
-        self.standing = standing
+        self.policy_context = policy_context
         self._parent = parent
         self._received = 0
         self._queued_here: set[int] = set()
@@ -98,25 +101,25 @@ class ConversationActor(EventSourced[Conversation]):
     def handle(self, message: Any) -> None:
         """Decide what follows from one message of the parent."""
         match message:
-            case Deliver():
+            case ProcessBatch():
                 self._deliver(message)
-            case SetAside(arrivals, receipt):
+            case RecordAsMalformed(arrivals, receipt):
                 drafts = decide_set_aside(self._moment(), arrivals, self._known(arrivals))
                 self.append(drafts, lambda _: receipt.confirm())
-            case StandingChanged(standing):
-                self.standing = standing
+            case PolicyContextChanged(policy_context):
+                self.policy_context = policy_context
                 self._look_again()
-                tell(self._parent, Heard(self.stream, standing.account_version))
+                tell(self._parent, ContextAck(self.stream, policy_context.account_version))
             case Announce(person, seq):
                 announced = Announced(person)
                 self.append(
                     decide_approved(self._moment(), person, seq),
                     lambda _: tell(self._parent, announced),
                 )
-            case Redeem():
+            case ResolveDeadLetter():
                 drafts = self._redeemed(message)
                 self.append(drafts, lambda recorded: message.answer(bool(recorded)))
-            case Quiet():
+            case RequestPassivation():
                 self.append(decide_waited_too_long(self._moment()), lambda _: self._ask_to_stop())
             case Woken():
                 self._under_way = {one for one in self._under_way if not isinstance(one, Wake)}
@@ -126,30 +129,30 @@ class ConversationActor(EventSourced[Conversation]):
 
     def on_applied(self, recorded: Sequence[Recorded]) -> None:
         """Do what the new state calls for."""
-        for one in recorded:
-            if isinstance(one.event, MessageQueued):
-                self._queued_here.add(one.version)
+        for record in recorded:
+            if isinstance(record.event, MessageQueued):
+                self._queued_here.add(record.version)
         self._do_what_is_due()
 
     def _follows_from(self, message: Any) -> list[Draft]:
-        moment = self._moment()
+        context = self._moment()
         match message:
             case AgentAnswered(turn, attempt, reply):
-                return decide_reply(moment, turn, attempt, reply)
+                return decide_reply(context, turn, attempt, reply)
             case AgentErred(turn, attempt, failure):
-                return decide_failure(moment, turn, attempt, failure)
+                return decide_failure(context, turn, attempt, failure)
             case Sent(queued, sent_ms, reconciled, posts):
                 return decide_sent(
-                    moment, queued, sent_ms=sent_ms, reconciled=reconciled, posts=posts
+                    context, queued, sent_ms=sent_ms, reconciled=reconciled, posts=posts
                 )
             case Unsendable(queued, error):
-                return decide_unsendable(moment, queued, error)
-            case CodeIssued(version, request_seq, code):
-                return decide_code(moment, version, request_seq, code)
-            case CodeWithheld(reason):
-                return decide_no_code(moment, reason)
+                return decide_unsendable(context, queued, error)
+            case PairingCodeIssued(version, request_seq, code):
+                return decide_code(context, version, request_seq, code)
+            case PairingCodeWithheld(reason):
+                return decide_no_code(context, reason)
             case Say(text):
-                return decide_send(moment, self.correspondent(), text)
+                return decide_send(context, self.correspondent(), text)
         msg = f"{self.stream} can't handle {message!r}"
         raise TypeError(msg)
 
@@ -157,13 +160,13 @@ class ConversationActor(EventSourced[Conversation]):
         """The person that the operator's words in this conversation are for."""
         raise NotImplementedError
 
-    def _deliver(self, first: Deliver) -> None:
+    def _deliver(self, first: ProcessBatch) -> None:
         """Decide everything that was delivered meanwhile as one batch, on the newest standing."""
         deliveries = [first]
         while self.stash and _goes_with(first, self.stash[0]):
             deliveries.append(self.stash.popleft())
         self._handling = deliveries
-        self.standing = deliveries[-1].standing
+        self.policy_context = deliveries[-1].policy_context
         arrivals = [arrival for delivery in deliveries for arrival in delivery.arrivals]
         known = self._known(arrivals)
         if first.baseline:
@@ -180,28 +183,28 @@ class ConversationActor(EventSourced[Conversation]):
 
     def _look_again(self) -> None:
         """Decide what follows from the standing, and do what is due by it."""
-        waiting = self.state.waiting if self.standing.is_known else ()
-        texts = {one.version: self.system.log.body(one.seq) or "" for one in waiting}
+        waiting = self.state.waiting if self.policy_context.is_known else ()
+        texts = {message.version: self.system.log.body(message.seq) or "" for message in waiting}
         drafts = decide_standing(self._moment(), texts)
         self.append(drafts)
         if not drafts:
             self._do_what_is_due()
 
-    def _redeemed(self, redeem: Redeem) -> list[Draft]:
+    def _redeemed(self, redeem: ResolveDeadLetter) -> list[Draft]:
         """What the operator's word leads to; nothing when it was given before."""
-        for one in self.system.log.read_stream(self.stream, redeem.aside):
-            match one.event:
+        for record in self.system.log.read_stream(self.stream, redeem.aside):
+            match record.event:
                 case MessageRetried(message) | MessageDropped(message) if message == redeem.aside:
                     return []
         if redeem.tools is None:
             return decide_drop(self._moment(), redeem.aside)
         return decide_retry(self._moment(), redeem.aside, redeem.seen, redeem.tools)
 
-    def _moment(self) -> Moment:
-        return Moment(
+    def _moment(self) -> DecisionContext:
+        return DecisionContext(
             self.state,
             self.address,
-            self.standing,
+            self.policy_context,
             self.system.now_ms(),
             self.system.entropy(ENTROPY_BYTES),
         )
@@ -209,10 +212,10 @@ class ConversationActor(EventSourced[Conversation]):
     def _known(self, arrivals: Sequence[Arrival]) -> set[bytes]:
         """What the dedup index holds of `arrivals`: exact, as no append is in flight."""
         seen = self.system.log.seen
-        return {one.identity for one in arrivals if seen(one.identity)}
+        return {arrival.identity for arrival in arrivals if seen(arrival.identity)}
 
     def _do_what_is_due(self) -> None:
-        known = self.standing.is_known
+        known = self.policy_context.is_known
         called_for = set(due(self.state, self.system.now_ms(), known=known))
         fresh = called_for - self._under_way
         self._under_way = called_for
@@ -220,7 +223,7 @@ class ConversationActor(EventSourced[Conversation]):
             self._begin(effect)
 
     def _begin(self, effect: Effect) -> None:
-        account = self.standing.account
+        account = self.policy_context.account
         match effect:
             case Ask(turn, attempt):
                 self.system.effects.ask(AskTask(account, self.stream, turn, attempt))
@@ -232,18 +235,21 @@ class ConversationActor(EventSourced[Conversation]):
                 )
             case RequestCode(message):
                 stranger = next(one for one in self.state.uncoded if one.version == message)
-                tell(self._parent, CodeWanted(self.stream, stranger.sender, message, stranger.seq))
+                tell(
+                    self._parent,
+                    PairingCodeRequested(self.stream, stranger.sender, message, stranger.seq),
+                )
             case Wake(at_ms):
                 self.system.effects.wake(self.stream, at_ms)
 
     def _ask_to_stop(self) -> None:
         if self.state.at_rest and not self.stash:
-            tell(self._parent, MayStop(self.stream, self._received))
+            tell(self._parent, Passivate(self.stream, self._received))
 
 
-def _goes_with(first: Deliver, message: Any) -> bool:
+def _goes_with(first: ProcessBatch, message: Any) -> bool:
     return (
-        isinstance(message, Deliver)
+        isinstance(message, ProcessBatch)
         and message.baseline == first.baseline
         and not (first.alone or message.alone)
     )

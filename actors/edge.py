@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from actors.agents.runner import Asking
+from actors.agents.runner import AgentRunner
 from actors.messages import Tick, Woken
 from actors.runtime.system import AskTask, SendTask
 from actors.ztm.account_edge import AccountEdge
-from events.account.state import Account
+from events.account.state import AccountState
 from events.streams import GATEWAY, account_stream
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Edge:
         *,
         tell: Callable[[str, Any], None],
         open_accounts: Callable[[], Mapping[str, AccountEdge]],
-        open_asking: Callable[[], Asking],
+        open_asking: Callable[[], AgentRunner],
         close: Callable[[], Coroutine[Any, Any, None]],
         now_ms: Callable[[], int],
     ) -> None:
@@ -48,7 +48,7 @@ class Edge:
         self._now_ms = now_ms
         self.loop = asyncio.new_event_loop()
         self.accounts: Mapping[str, AccountEdge] = {}
-        self._asking: Asking | None = None
+        self._asking: AgentRunner | None = None
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
@@ -79,7 +79,7 @@ class Edge:
         """Bring a queued message into our files."""
         self._begin((task.stream, task.queued), lambda: self._send(task))
 
-    def watch(self, account: str, state: Account) -> None:
+    def watch(self, account: str, state: AccountState) -> None:
         """Take in what an account's agent shows; a watch under way is replaced."""
         self._soon(self._replace_watch, account, state)
 
@@ -141,7 +141,7 @@ class Edge:
     async def _send(self, task: SendTask) -> None:
         self._tell(task.stream, await self.accounts[task.account].send(task))
 
-    def _replace_watch(self, account: str, state: Account) -> None:
+    def _replace_watch(self, account: str, state: AccountState) -> None:
         key = account_stream(account)
         if before := self._tasks.pop(key, None):
             before.cancel()

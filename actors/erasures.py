@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from events.account.state import UNDER_WAY, Erasure
 
-Answer = Callable[[str | None], None]
+Callback = Callable[[str | None], None]
 
 
 @dataclass
@@ -19,10 +19,10 @@ class UnderWay:
 
     version: int
     unheard: set[str]
-    answers: list[Answer]
+    answers: list[Callback]
 
 
-class Forgetting:
+class Erasures:
     """The persons of one account that are being forgotten."""
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Forgetting:
     def __bool__(self) -> bool:
         return bool(self._under_way)
 
-    def begin(self, person: str, version: int, streams: Iterable[str], answer: Answer) -> None:
+    def begin(self, person: str, version: int, streams: Iterable[str], answer: Callback) -> None:
         """It is on record; the conversations `streams` are told."""
         self._under_way[person] = UnderWay(version, set(streams), [answer])
 
-    def join(self, person: str, answer: Answer) -> None:
+    def join(self, person: str, answer: Callback) -> None:
         """Somebody else wants to hear when it is done."""
         self._under_way[person].answers.append(answer)
 

@@ -13,14 +13,14 @@ from actors.runtime.system import System
 from events.event import Draft, Recorded
 from events.gateway.events import GatewayStarted
 from events.gateway.retention import decide_expiry
-from events.gateway.state import Life, evolve, fold
-from events.streams import GATEWAY, Group, Peer, account_stream, parse_stream
+from events.gateway.state import GatewayState, evolve, fold
+from events.streams import GATEWAY, GroupId, PeerId, account_stream, parse_stream
 
 RESTART_PAUSE_MS = 5_000
 """How long an account that failed rests before it is started again."""
 
 
-class GatewayActor(EventSourced[Life]):
+class GatewayActor(EventSourced[GatewayState]):
     """The root. `unfinished`: streams with work left open by an earlier process. `retention_s`: for
     how long words are kept at most; 0: for good."""
 
@@ -34,7 +34,7 @@ class GatewayActor(EventSourced[Life]):
     ) -> None:
         super().__init__(system, GATEWAY, None, fold, evolve)
         self._release = release
-        self._settings = {one.id: one for one in accounts}
+        self._settings = {account.id: account for account in accounts}
         self._unfinished = tuple(unfinished)
         self._retention_s = retention_s
         self._accounts: dict[str, pykka.ActorRef[Any]] = {}
@@ -70,7 +70,7 @@ class GatewayActor(EventSourced[Life]):
         match parse_stream(stream):
             case str(account):
                 message: Any = inner
-            case Peer(account) | Group(account):
+            case PeerId(account) | GroupId(account):
                 message = Forward(stream, inner)
             case None:
                 return
@@ -105,7 +105,7 @@ class GatewayActor(EventSourced[Life]):
         account = parse_stream(stream)
         if isinstance(account, str):
             self._accounts.pop(account, None)
-            self._unfinished = tuple(one for one, _ in self.system.log.open_work())
+            self._unfinished = tuple(work for work, _ in self.system.log.open_work())
             at_ms = self.system.now_ms() + RESTART_PAUSE_MS
             self.system.effects.wake(stream, at_ms)
 

@@ -1,13 +1,13 @@
 """The actor of a group conversation."""
 
 from actors.conversation import ConversationActor
-from events.streams import Group
+from events.streams import GroupId
 
 
 class GroupActor(ConversationActor):
     """A group that the bot is a member of."""
 
-    address: Group
+    address: GroupId
 
     def correspondent(self) -> str:
         """The group's creator: what the operator says to all has to be under somebody's key."""

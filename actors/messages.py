@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from events.conversation.arrivals import Arrival
-from events.conversation.policy_context import GroupFacts, Standing
+from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.conversation.turns import Failure, Reply
 from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
-from events.streams import Conversation
-from events.watermark import Owed
+from events.streams import ConversationId
+from events.watermark import UnavailableFile
 from store.log.event_log import Outcome
 
 
@@ -37,10 +37,10 @@ class Receipt(Protocol):
 # To an account
 
 
-class Offer(msgspec.Struct, frozen=True):
+class IncomingBatch(msgspec.Struct, frozen=True):
     """From the intake: messages of one conversation, in order. `baseline`: there before us."""
 
-    conversation: Conversation
+    conversation: ConversationId
     arrivals: tuple[Arrival, ...]
     receipt: Receipt
     baseline: bool = False
@@ -50,7 +50,7 @@ class CursorReached(msgspec.Struct, frozen=True):
     """From the intake: everything up to `position` is decided, or owed."""
 
     position: int
-    owed: tuple[Owed, ...]
+    unavailable: tuple[UnavailableFile, ...]
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class UsersSeen(msgspec.Struct, frozen=True):
     users: frozenset[str]
 
 
-class CodeWanted(msgspec.Struct, frozen=True):
+class PairingCodeRequested(msgspec.Struct, frozen=True):
     """From a peer: a stranger's `message` (version; `seq` global) asks for a pairing code."""
 
     stream: str
@@ -88,7 +88,7 @@ class Announced(msgspec.Struct, frozen=True):
     person: str
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class PairingDecision(msgspec.Struct, frozen=True):
     """From the operator: a pairing to approve, deny or revoke. `answer` gets a sentence, or `None`
     when there was nothing to rule on."""
 
@@ -107,14 +107,14 @@ class Forget(msgspec.Struct, frozen=True):
     answer: Callable[[str | None], None]
 
 
-class Heard(msgspec.Struct, frozen=True):
+class ContextAck(msgspec.Struct, frozen=True):
     """From a child: all that it decides from now on, it decides by a standing of this version."""
 
     stream: str
     account_version: int
 
 
-class MayStop(msgspec.Struct, frozen=True):
+class Passivate(msgspec.Struct, frozen=True):
     """From a child: nothing is left to do after `received` messages."""
 
     stream: str
@@ -143,29 +143,29 @@ class Forward(msgspec.Struct, frozen=True):
 # To a conversation
 
 
-class Deliver(msgspec.Struct, frozen=True):
-    """Messages to record and judge by `standing`. `alone`: not together with others, to find the
-    one that breaks the actor.
+class ProcessBatch(msgspec.Struct, frozen=True):
+    """Messages to record and judge by `policy_context`. `alone`: not together with others, to find
+    the one that breaks the actor.
     """
 
     arrivals: tuple[Arrival, ...]
-    standing: Standing
+    policy_context: PolicyContext
     receipt: Receipt
     baseline: bool = False
     alone: bool = False
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class RecordAsMalformed(msgspec.Struct, frozen=True):
     """Messages that broke this actor before: record them, judge nothing."""
 
     arrivals: tuple[Arrival, ...]
     receipt: Receipt
 
 
-class StandingChanged(msgspec.Struct, frozen=True):
+class PolicyContextChanged(msgspec.Struct, frozen=True):
     """The account's policy, a pairing, or the group has changed."""
 
-    standing: Standing
+    policy_context: PolicyContext
 
 
 class AgentAnswered(msgspec.Struct, frozen=True):
@@ -200,7 +200,7 @@ class Unsendable(msgspec.Struct, frozen=True):
     error: str
 
 
-class CodeIssued(msgspec.Struct, frozen=True):
+class PairingCodeIssued(msgspec.Struct, frozen=True):
     """The pairing code for a stranger's message; `request_seq` is the PairingRequested."""
 
     message: int
@@ -208,7 +208,7 @@ class CodeIssued(msgspec.Struct, frozen=True):
     code: str
 
 
-class CodeWithheld(msgspec.Struct, frozen=True):
+class PairingCodeWithheld(msgspec.Struct, frozen=True):
     """Strangers here get no code now."""
 
     reason: Literal["pending", "limit", "approved"]
@@ -227,7 +227,7 @@ class Say(msgspec.Struct, frozen=True):
     text: str
 
 
-class Redeem(msgspec.Struct, frozen=True):
+class ResolveDeadLetter(msgspec.Struct, frozen=True):
     """From the operator: a message set aside (as version `aside`; `seen` is its MessageSeen) is
     to be answered after all, or done with (`tools` is `None`). `answer` hears whether that was
     recorded.
@@ -243,7 +243,7 @@ class Woken(msgspec.Struct, frozen=True):
     """A time that the actor asked to be woken at has come."""
 
 
-class Quiet(msgspec.Struct, frozen=True):
+class RequestPassivation(msgspec.Struct, frozen=True):
     """From the parent: may you be stopped?"""
 
 
@@ -256,7 +256,7 @@ class Loaded(msgspec.Struct, frozen=True):
     state: Any
 
 
-class Unloadable(msgspec.Struct, frozen=True):
+class LoadFailed(msgspec.Struct, frozen=True):
     """The state could not be loaded; why is in the daemon's log."""
 
 

@@ -1,13 +1,13 @@
 """The actor of a direct conversation."""
 
 from actors.conversation import ConversationActor
-from events.streams import Peer
+from events.streams import PeerId
 
 
 class PeerActor(ConversationActor):
     """A direct conversation of the bot with one person."""
 
-    address: Peer
+    address: PeerId
 
     def correspondent(self) -> str:
         """The peer."""

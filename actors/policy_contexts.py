@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from events.account.state import Account, Erasure
-from events.conversation.policy_context import GroupFacts, Standing
+from events.account.state import AccountState, Erasure
+from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.policy.account_policy import AccountPolicy
 from events.policy.names import fold, folding_alike
-from events.streams import Group, Peer
+from events.streams import GroupId, PeerId
 
 
-class Standings:
+class PolicyContexts:
     """Makes the standings of one account's conversations. What was seen of groups and users is
     known from the intake only, and so to this life only."""
 
@@ -34,10 +34,14 @@ class Standings:
         self._ambiguous = folding_alike(users)
 
     def of(
-        self, address: Peer | Group, state: Account, erased: Mapping[str, Erasure], now_ms: int
-    ) -> Standing:
+        self,
+        address: PeerId | GroupId,
+        state: AccountState,
+        erased: Mapping[str, Erasure],
+        now_ms: int,
+    ) -> PolicyContext:
         """What the conversation is to decide by now."""
-        standing = Standing(
+        policy_context = PolicyContext(
             account=self._account,
             log_id=self._log_id,
             agent=self._agent,
@@ -48,10 +52,10 @@ class Standings:
             erased=erased,
         )
         match address:
-            case Peer(_, name):
-                return replace(standing, pairing=state.pairing(name, now_ms))
-            case Group(_, creator, group):
-                return replace(standing, group=self._group_facts(creator, group))
+            case PeerId(_, name):
+                return replace(policy_context, pairing=state.pairing(name, now_ms))
+            case GroupId(_, creator, group):
+                return replace(policy_context, group=self._group_facts(creator, group))
 
     def _group_facts(self, creator: str, group: str) -> GroupFacts:
         facts = self._groups.get((creator, group), GroupFacts())

@@ -12,7 +12,7 @@ Read in this order:
 - `names`, `identity`, `wire_text`   names compared, messages told apart, texts made safe
 - `policy`, `direct`, `group`, `mention`, `tools`      who may be answered, and why
 - `account`, `conversation`   state as a fold: `evolve(state, recorded) -> state`
-- `standing`      what an account hands to its conversations to decide by
+- `policy_context`      what an account hands to its conversations to decide by
 - `judgement`     the policies put together: live, and again from the log alone
 - `arrivals`, `turns`, `outbox`, `pairing`, `erasure`   what follows: `decide_…(…) -> drafts`
 - `effects`       what a state calls for beyond the log: ask, send, request a code, wake later

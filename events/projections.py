@@ -12,11 +12,11 @@ from events.conversation.events import (
     AgentReplied,
     BaselineTaken,
     Dispatched,
+    MessageDeadLettered,
     MessageIgnored,
     MessageQueued,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     ReplyFailed,
@@ -66,7 +66,7 @@ def closes(event: Event) -> tuple[int, ...]:
 def _decided(event: PolicyDecided) -> Projected:
     goes_on = event.action == "process"
     if event.action == "pairing":
-        goes_on = event.considered.pairing == "none"
+        goes_on = event.inputs.pairing == "none"
     return NOTHING if goes_on else Projected(closes=(event.message,))
 
 
@@ -85,7 +85,7 @@ _PROJECT: dict[type[Event], Callable[[Any], Projected]] = {
     AgentReplied: lambda event: Projected(closes=(event.turn,)),
     AgentFailed: lambda event: NOTHING if event.retry_ms else Projected(closes=(event.turn,)),
     MessageQueued: _queued,
-    MessageSetAside: lambda event: Projected(closes=(event.message,)),
+    MessageDeadLettered: lambda event: Projected(closes=(event.message,)),
     MessageRetried: lambda _: Projected(opens=True),
     ReplySent: lambda event: Projected(closes=(event.queued,)),
     ReplyFailed: lambda event: Projected(closes=(event.queued,)),

@@ -10,14 +10,14 @@ import msgspec
 GATEWAY = "gateway"
 
 
-class Peer(msgspec.Struct, frozen=True):
+class PeerId(msgspec.Struct, frozen=True):
     """A direct conversation of `account` with the user `name`."""
 
     account: str
     name: str
 
 
-class Group(msgspec.Struct, frozen=True):
+class GroupId(msgspec.Struct, frozen=True):
     """A group conversation; `creator` and `group` (an id, not the display name) identify it."""
 
     account: str
@@ -25,7 +25,7 @@ class Group(msgspec.Struct, frozen=True):
     group: str
 
 
-Conversation = Peer | Group
+ConversationId = PeerId | GroupId
 
 
 def account_stream(account: str) -> str:
@@ -33,16 +33,16 @@ def account_stream(account: str) -> str:
     return f"account/{account}"
 
 
-def conversation_stream(conversation: Conversation) -> str:
+def conversation_stream(conversation: ConversationId) -> str:
     """The stream of one conversation."""
     match conversation:
-        case Peer(account, name):
+        case PeerId(account, name):
             return f"account/{account}/peer/{name}"
-        case Group(account, creator, group):
+        case GroupId(account, creator, group):
             return f"account/{account}/group/{creator}/{group}"
 
 
-def parse_stream(stream: str) -> str | Conversation | None:
+def parse_stream(stream: str) -> str | ConversationId | None:
     """What a stream's name names: a conversation, an account's id, or `None` for the gateway.
 
     Raises `ValueError` for a name that no stream has.
@@ -53,8 +53,8 @@ def parse_stream(stream: str) -> str | Conversation | None:
         case ["account", account]:
             return account
         case ["account", account, "peer", name]:
-            return Peer(account, name)
+            return PeerId(account, name)
         case ["account", account, "group", creator, group]:
-            return Group(account, creator, group)
+            return GroupId(account, creator, group)
     msg = f"not the name of a stream: {stream!r}"
     raise ValueError(msg)

@@ -5,7 +5,7 @@ import msgspec
 from events.event import Event
 
 
-class Owed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class UnavailableFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A file of the mesh that nobody who has it could give us yet. `baseline`: it was there before
     we came, so what it holds is not to be answered."""
 
@@ -17,8 +17,8 @@ class WatermarkAdvanced(Event, frozen=True):
     """Everything up to `position` is done.
 
     In a conversation: ms, the newest message's time. In an account: ms of the hub's clock up to
-    which the feed has been read; `owed` are files changed before it that are still to come.
+    which the feed has been read; `unavailable` are files changed before it that are still to come.
     """
 
     position: int
-    owed: tuple[Owed, ...] = ()
+    unavailable: tuple[UnavailableFile, ...] = ()

@@ -20,7 +20,7 @@ Read in this order:
 - `keyring`, `bodies`       a key for every person; their words, encrypted
 - `folder`, `writer`        who holds the log; the one thread that commits
 - `lmdb_reader`, `lmdb_log` the log on disk, to read and to write
-- `integrity`, `check`, `scrub`, `apart`   the whole file examined, now or bit by bit
+- `integrity`, `check`, `scrub`, `run_isolated`   the whole file examined, now or bit by bit
 - `backup`, `salvage`       a copy while it is written; what can be proved of a damaged one
 - `snapshots`               what streams fold to, to save time
 - `trail`, `dead_letters`   one message's events; messages that could not be answered

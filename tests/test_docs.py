@@ -22,10 +22,10 @@ from actors.configuration.options import (
     TlsOptions,
 )
 from events.codec import EVENTS
-from events.conversation.events import Considered
+from events.conversation.events import DecisionInputs
 from events.policy.account_policy import SenderTools, ToolGrant, ToolPolicy
 from events.policy.mention import mentioned
-from events.watermark import Owed
+from events.watermark import UnavailableFile
 from tests.pages import DOCS, HEADING, PAGES, ROOT, anchors, fences, page_id, prose, rows, section
 
 ROOMS = ("actors", "events", "store", "ztm_chat")
@@ -211,7 +211,7 @@ def test_every_event_has_its_section_and_every_field_its_row(name: str) -> None:
     assert set(rows(DOCS / "events.md", name)) == set(EVENTS[name].__struct_fields__)
 
 
-@pytest.mark.parametrize("value", [Considered, ToolGrant, Owed])
+@pytest.mark.parametrize("value", [DecisionInputs, ToolGrant, UnavailableFile])
 def test_every_value_inside_events_is_told(value: Any) -> None:
     assert set(rows(DOCS / "events.md", value.__name__)) == set(value.__struct_fields__)
 
@@ -219,4 +219,4 @@ def test_every_value_inside_events_is_told(value: Any) -> None:
 def test_no_event_is_told_of_that_does_not_exist() -> None:
     titles = [title for hashes, title in HEADING.findall(prose(DOCS / "events.md")) if hashes]
     named = {title for title in titles if re.fullmatch(r"[A-Z][A-Za-z]+", title)}
-    assert named - {"Events", "Considered", "ToolGrant", "Owed"} == set(EVENTS)
+    assert named - {"Events", "DecisionInputs", "ToolGrant", "UnavailableFile"} == set(EVENTS)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Slots:
+class FairSemaphore:
     """`total` slots, shared by all accounts. For one event loop."""
 
     def __init__(self, total: int) -> None:

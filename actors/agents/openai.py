@@ -38,10 +38,10 @@ from actors.http.client import (
     TimedOut,
     TlsFailed,
     TooLarge,
-    Unsendable,
+    UnsendableRequest,
 )
 
-MOST_BODY_BYTES = 16_777_216
+MAX_BODY_BYTES = 16_777_216
 """Of a whole answer as it is sent: text, thoughts, and some 300 bytes around each token."""
 
 
@@ -73,7 +73,7 @@ class OpenAIAgent:
                 json=self._request(question),
                 headers=self._headers(question),
                 timeout_s=self._settings.timeout_ms / 1000,
-                max_bytes=MOST_BODY_BYTES,
+                max_bytes=MAX_BODY_BYTES,
             ) as response:
                 return await self._read(response)
         except HttpError as error:
@@ -132,7 +132,7 @@ class OpenAIAgent:
         match error:
             case TimedOut():
                 return AgentTimeout(str(error))
-            case TlsFailed() | Unsendable():
+            case TlsFailed() | UnsendableRequest():
                 return AgentRefused(f"{error}; check baseUrl")
             case TooLarge():
                 return AgentBroken(str(error))

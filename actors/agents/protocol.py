@@ -16,7 +16,7 @@ SILENT = "ZTM_SILENT"
 """The whole answer of an agent that wants nothing said."""
 
 MODEL_NAME = re.compile(r"[\w./:@+-]{1,128}", re.ASCII)
-MOST_TOKENS = 2**53
+MAX_TOKENS = 2**53
 
 
 class Line(Struct, frozen=True, rename="camel"):
@@ -155,4 +155,4 @@ def spoken(
 
 
 def _count(tokens: int | None) -> int | None:
-    return tokens if tokens is not None and 0 <= tokens < MOST_TOKENS else None
+    return tokens if tokens is not None and 0 <= tokens < MAX_TOKENS else None

@@ -8,14 +8,14 @@ import random
 import time
 from collections.abc import Iterable
 
-from actors.agents.fair_semaphore import Slots
+from actors.agents.fair_semaphore import FairSemaphore
 from actors.agents.protocol import Agent, AgentError, Answer, Line, Question
 from actors.messages import AgentAnswered, AgentErred
 from actors.runtime.system import AskTask
 from events.conversation.events import AgentReplied, Dispatched, MessageSeen, PolicyDecided
 from events.conversation.turns import Failure, Reply
 from events.event import Recorded
-from events.streams import Group, Peer, parse_stream
+from events.streams import GroupId, PeerId, parse_stream
 from store.log.event_log import EventLog
 from store.read_models.dead_letters import message_behind
 
@@ -32,7 +32,7 @@ class TurnGone(RuntimeError):
     """The log holds no such turn: the task is not of this log."""
 
 
-class Asking:
+class AgentRunner:
     """Asks the agents of all accounts. `own` gives each account's user name."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Asking:
         self._log = log
         self._agents = agents
         self._own = own
-        self._slots = Slots(turns)
+        self._slots = FairSemaphore(turns)
 
     async def ask(self, task: AskTask) -> AgentAnswered | AgentErred:
         """Ask once; what became of it, as a message for the conversation."""
@@ -85,24 +85,24 @@ def _reply(answer: Answer, elapsed_ms: int) -> Reply:
 def question_of(log: EventLog, task: AskTask, own: str) -> Question:
     """All that the log holds of the turn and of what was said before it. Raises `TurnGone`."""
     recorded = list(log.read_stream(task.stream, max(0, task.turn - LOOK_BACK)))
-    turn = next((one for one in recorded if one.version == task.turn), None)
+    turn = next((record for record in recorded if record.version == task.turn), None)
     if turn is None or not isinstance(turn.event, Dispatched):
         msg = f"version {task.turn} of {task.stream} is no turn"
         raise TurnGone(msg)
     asked = [_message(log, task.stream, version) for version in turn.event.messages]
     first = min(one.version for one in asked)
-    before = (one for one in recorded if one.version < first)
+    before = (record for record in recorded if record.version < first)
     address = parse_stream(task.stream)
     decided = _decision_on(recorded, asked[0].version)
     return Question(
         key=f"{log.log_id}/{task.stream}/{task.turn}/{task.attempt}",
         account=task.account,
         bot=own,
-        kind="peer" if isinstance(address, Peer) else "group",
+        kind="peer" if isinstance(address, PeerId) else "group",
         peer=turn.event.sender,
         messages=tuple(_lines(log, asked, own)),
-        group=f"{address.creator}/{address.group}" if isinstance(address, Group) else None,
-        group_name=decided.considered.group_name or None if decided else None,
+        group=f"{address.creator}/{address.group}" if isinstance(address, GroupId) else None,
+        group_name=decided.inputs.group_name or None if decided else None,
         history=tuple(_lines(log, before, own))[-HISTORY_LINES:],
         tools=turn.event.tools.allow,
         denied=turn.event.tools.deny,
@@ -118,19 +118,19 @@ def _message(log: EventLog, stream: str, version: int) -> Recorded:
 
 
 def _decision_on(recorded: Iterable[Recorded], message: int) -> PolicyDecided | None:
-    decisions = (one.event for one in recorded if isinstance(one.event, PolicyDecided))
+    decisions = (record.event for record in recorded if isinstance(record.event, PolicyDecided))
     return next((decided for decided in decisions if decided.message == message), None)
 
 
 def _lines(log: EventLog, recorded: Iterable[Recorded], own: str) -> Iterable[Line]:
     """What was said, as far as it can still be read: erased words leave no line."""
-    for one in recorded:
-        match one.event:
+    for record in recorded:
+        match record.event:
             case MessageSeen(sender=sender, sent_ms=sent_ms):
-                text = log.body(one.seq)
+                text = log.body(record.seq)
                 if text is not None:
                     yield Line("user", sender, text, sent_ms)
             case AgentReplied(silent=False):
-                text = log.body(one.seq)
+                text = log.body(record.seq)
                 if text is not None:
-                    yield Line("assistant", own, text, one.time // 1_000_000)
+                    yield Line("assistant", own, text, record.time // 1_000_000)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from actors.agents.protocol import AgentRefused
 
-MOST_KEY_BYTES = 8_192
+MAX_KEY_BYTES = 8_192
 
 
 class Secret:
@@ -52,7 +52,7 @@ def key_from_file(path: Path) -> Secret:
         raise AgentRefused(f"{place} can't be opened: {error.strerror}") from None
     try:
         _check_file(os.fstat(descriptor), place)
-        content = os.read(descriptor, MOST_KEY_BYTES + 1)
+        content = os.read(descriptor, MAX_KEY_BYTES + 1)
     finally:
         os.close(descriptor)
     # Latin-1 never fails, and what isn't ASCII is refused below without being quoted.
@@ -71,8 +71,8 @@ def _key(text: str, place: str) -> Secret:
     key = text.strip()
     if not key:
         raise AgentRefused(f"{place} is empty; put the key there")
-    if len(key) > MOST_KEY_BYTES:
-        raise AgentRefused(f"{place} holds more than {MOST_KEY_BYTES} bytes: that is no key")
+    if len(key) > MAX_KEY_BYTES:
+        raise AgentRefused(f"{place} holds more than {MAX_KEY_BYTES} bytes: that is no key")
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise AgentRefused(f"{place} holds blanks, line breaks or more than ASCII: that is no key")
     return Secret(key)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from actors.agents.protocol import AgentError, AgentRefused, AgentUnavailable
 
 TRANSIENT_STATUSES = {408, 409, 425, 429}
-MOST_RETRY_AFTER_S = 86_400.0
+MAX_RETRY_AFTER_S = 86_400.0
 
 PERMANENT_CODES = {
     "authentication_error",
@@ -84,7 +84,7 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
         wait_s = float(value) if value[:1].isdigit() else _date_s(value) - now_s
     except (ValueError, OverflowError):
         return None
-    return min(max(wait_s, 0.0), MOST_RETRY_AFTER_S)
+    return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 def _date_s(value: str) -> float:

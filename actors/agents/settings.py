@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
-LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS = 1_000, 3_600_000
-LEAST_REPLY_BYTES, MOST_REPLY_BYTES = 1_024, 4_194_304
-MOST_HISTORY_LINES = 200
+MIN_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 3_600_000
+MIN_REPLY_BYTES, MAX_REPLY_BYTES = 1_024, 4_194_304
+MAX_HISTORY_LINES = 200
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -56,8 +56,8 @@ class CommandSettings(
             raise ValueError("argv must name a program, then its arguments: [program, arg, …]")
         if any("\0" in part for part in self.argv):
             raise ValueError("argv can't hold a NUL character")
-        _between("timeoutMs", self.timeout_ms, LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS)
-        _between("maxReplyBytes", self.max_reply_bytes, LEAST_REPLY_BYTES, MOST_REPLY_BYTES)
+        _between("timeoutMs", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
+        _between("maxReplyBytes", self.max_reply_bytes, MIN_REPLY_BYTES, MAX_REPLY_BYTES)
         for name in self.env:
             _env_name("env", name)
         _whole_path("cwd", self.cwd)
@@ -95,9 +95,9 @@ class OpenAISettings(
         if self.key_env is not None:
             _env_name("keyEnv", self.key_env)
         _whole_path("keyFile", self.key_file)
-        _between("timeoutMs", self.timeout_ms, LEAST_TIMEOUT_MS, MOST_TIMEOUT_MS)
-        _between("historyLines", self.history_lines, 0, MOST_HISTORY_LINES)
-        _between("maxReplyBytes", self.max_reply_bytes, LEAST_REPLY_BYTES, MOST_REPLY_BYTES)
+        _between("timeoutMs", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
+        _between("historyLines", self.history_lines, 0, MAX_HISTORY_LINES)
+        _between("maxReplyBytes", self.max_reply_bytes, MIN_REPLY_BYTES, MAX_REPLY_BYTES)
         for name, value in self.headers.items():
             _header(name, value)
 

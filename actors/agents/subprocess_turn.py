@@ -16,7 +16,7 @@ TERMINATE_GRACE_S = 2.0
 """How long a program may tidy up between SIGTERM and SIGKILL."""
 DRAIN_S = 1.0
 """How long to wait for the rest of the output of a program that has ended."""
-MOST_NOISE_BYTES = 1_048_576
+MAX_NOISE_BYTES = 1_048_576
 """How much a program may write to its standard error, which is counted and dropped."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -106,7 +106,7 @@ class SubprocessTurn(asyncio.SubprocessProtocol):
             self.noise_bytes += len(data)
         else:
             self.output += data
-        if len(self.output) > self._max_output_bytes or self.noise_bytes > MOST_NOISE_BYTES:
+        if len(self.output) > self._max_output_bytes or self.noise_bytes > MAX_NOISE_BYTES:
             self.too_much = True
             self.ended.set()
 

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 
 from actors.agents.settings import OpenAISettings
-from actors.configuration.accounts import Account
+from actors.configuration.accounts import AccountState
 from actors.configuration.findings import Findings, Path
 from actors.configuration.values import group_key, is_loopback
 from events.policy.names import EVERYONE, fold
 from events.policy.tools import warnings_for
 
 
-def advise(account: Account, findings: Findings) -> None:
+def advise(account: AccountState, findings: Findings) -> None:
     """Adds the warnings about one account. A disabled one is looked at too: it may be enabled."""
     _direct(account, findings)
     _groups(account, findings)
     _connections(account, findings)
 
 
-def _direct(account: Account, findings: Findings) -> None:
+def _direct(account: AccountState, findings: Findings) -> None:
     policy = account.config.policy
     if policy.dm_policy != "allow" and EVERYONE in policy.allow_from:
         place = (*account.where("allow_from"), policy.allow_from.index(EVERYONE))
@@ -25,7 +25,7 @@ def _direct(account: Account, findings: Findings) -> None:
         findings.warn(place, found, "list the users by name, or set dmPolicy to allow")
 
 
-def _groups(account: Account, findings: Findings) -> None:
+def _groups(account: AccountState, findings: Findings) -> None:
     options = account.options
     path = account.where("group_permissions")
     if options.enable_groups and options.creator_bypass is True:
@@ -41,7 +41,7 @@ def _groups(account: Account, findings: Findings) -> None:
             findings.warn(place, warning)
 
 
-def _folded_alike(account: Account, path: Path, findings: Findings) -> None:
+def _folded_alike(account: AccountState, path: Path, findings: Findings) -> None:
     first: dict[tuple[str, str], str] = {}
     for key in account.options.group_permissions:
         creator, group = group_key(key)
@@ -52,7 +52,7 @@ def _folded_alike(account: Account, path: Path, findings: Findings) -> None:
             findings.warn((*path, key), found, "keep the one that is written as ZTM shows it")
 
 
-def _tools(account: Account, key: str, path: Path) -> Iterator[tuple[Path, str]]:
+def _tools(account: AccountState, key: str, path: Path) -> Iterator[tuple[Path, str]]:
     """The warnings about an entry's tools, each with its place: they begin with the option."""
     entry = account.options.group_permissions[key]
     places: dict[str, Path] = {
@@ -67,7 +67,7 @@ def _tools(account: Account, key: str, path: Path) -> Iterator[tuple[Path, str]]
         yield (places[about], warning.removeprefix(f"{about}: ")) if about else (path, warning)
 
 
-def _connections(account: Account, findings: Findings) -> None:
+def _connections(account: AccountState, findings: Findings) -> None:
     options = account.options
     for field in ("agent_url", "permit_url"):
         url: str | None = getattr(options, field)

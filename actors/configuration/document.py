@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from actors.configuration.problems import ConfigurationInvalid, Problem
 
-MOST_BYTES = 1_048_576
-MOST_DEPTH = 64
-MOST_NUMBER_CHARS = 64
+MAX_BYTES = 1_048_576
+MAX_DEPTH = 64
+MAX_NUMBER_CHARS = 64
 
 # libyaml's parser where it is built in: 50 times as fast, and the same events.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -112,9 +112,9 @@ class _Composer:
     def _node(self, depth: int) -> Node:
         event = self._loader.get_event()
         mark = event.start_mark
-        if depth > MOST_DEPTH:
+        if depth > MAX_DEPTH:
             raise _invalid(
-                self._file, mark, "deeper nesting", f"values nested at most {MOST_DEPTH} deep"
+                self._file, mark, "deeper nesting", f"values nested at most {MAX_DEPTH} deep"
             )
         line, column = mark.line + 1, mark.column + 1
         match event:
@@ -173,7 +173,7 @@ def _value(kind: str, text: str) -> str | int | bool | None:
 
 def _integer(text: str) -> int:
     # YAML 1.1 has numbers to the base 60; a long one takes the square of its length to read.
-    if len(text) > MOST_NUMBER_CHARS:
+    if len(text) > MAX_NUMBER_CHARS:
         raise ValueError("too long for a number")
     node = yaml.ScalarNode(CORE + "int", text)
     return int(yaml.constructor.SafeConstructor().construct_yaml_int(node))
@@ -190,8 +190,8 @@ def _untagged(node: Node, tag: str | None, own: str) -> Node:
 
 
 def _decode(content: bytes, file: str) -> str:
-    if len(content) > MOST_BYTES:
-        found = f"more than {MOST_BYTES:,} bytes"
+    if len(content) > MAX_BYTES:
+        found = f"more than {MAX_BYTES:,} bytes"
         raise _invalid(file, None, found, "a file of at most 1 MiB")
     try:
         text = content.decode("utf-8-sig")

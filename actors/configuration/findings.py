@@ -10,8 +10,8 @@ Path = tuple[str | int, ...]
 
 PLAIN = re.compile(r"[\w/@+*<>-]{1,64}")
 SECRET = re.compile(r"key|token|secret|pass|credential|auth|cookie|headers|argv", re.IGNORECASE)
-MOST_CHARS = 60
-MOST_ERRORS = 500
+MAX_CHARS = 60
+MAX_ERRORS = 500
 
 
 class Findings:
@@ -46,7 +46,7 @@ class Findings:
         """
         self._wrong.add(path)
         self._errors.append(self._problem(path, allowed, found, hint))
-        if len(self._errors) >= MOST_ERRORS:
+        if len(self._errors) >= MAX_ERRORS:
             self.raise_errors()
 
     def raise_errors(self) -> None:
@@ -88,7 +88,7 @@ def show(path: Path) -> str:
 
 def quoted(text: str) -> str:
     """`text` in quotes: short, on one line, with nothing invisible in it."""
-    clipped = text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 1] + "…"
+    clipped = text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
     visible = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in clipped)
     return '"' + "".join(visible) + '"'
 

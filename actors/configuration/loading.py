@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from actors.agents.settings import EchoSettings
 from actors.configuration.accounts import Channel, Locate, read_accounts
 from actors.configuration.advice import advise
-from actors.configuration.document import MOST_BYTES, Mapping, Node, Scalar, parse
+from actors.configuration.document import MAX_BYTES, Mapping, Node, Scalar, parse
 from actors.configuration.environment import home, state_dir
 from actors.configuration.findings import Findings, Path
 from actors.configuration.options import ChannelOptions, GatewayOptions, StoreOptions
@@ -21,7 +21,7 @@ from actors.configuration.wording import closest
 
 CHANNEL = "ztm-chat"
 SECTION: Path = ("channels", CHANNEL)
-MOST_SOCKET_BYTES = 103
+MAX_SOCKET_BYTES = 103
 
 
 def load(path: FilePath, env: MappingABC[str, str]) -> Configuration:
@@ -71,7 +71,7 @@ def _content(path: FilePath) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _unreadable(path, "something else than a regular file")
-            return file.read(MOST_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, f"a file that can't be read: {error.strerror}") from None
     except ValueError:
@@ -135,7 +135,7 @@ def _gateway(
     options: GatewayOptions, locate: Locate, state: FilePath, findings: Findings
 ) -> GatewaySettings:
     socket = locate(options.socket) if options.socket else state / "gateway.sock"
-    if options.socket and len(os.fsencode(socket)) > MOST_SOCKET_BYTES:
-        allowed = f"a path of at most {MOST_SOCKET_BYTES} bytes, as sockets have it"
+    if options.socket and len(os.fsencode(socket)) > MAX_SOCKET_BYTES:
+        allowed = f"a path of at most {MAX_SOCKET_BYTES} bytes, as sockets have it"
         findings.error((*SECTION, "gateway", "socket"), allowed)
     return GatewaySettings(socket, options.max_turns)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 
 
 class Problem(Struct, frozen=True):
@@ -59,7 +59,7 @@ class ConfigurationInvalid(ConfigurationError):
         super().__init__(self._summary())
 
     def _summary(self) -> str:
-        lines = [str(problem) for problem in self.problems[:MOST_SHOWN]]
-        if len(self.problems) > MOST_SHOWN:
-            lines.append(f"… and {len(self.problems) - MOST_SHOWN} more")
+        lines = [str(problem) for problem in self.problems[:MAX_SHOWN]]
+        if len(self.problems) > MAX_SHOWN:
+            lines.append(f"… and {len(self.problems) - MAX_SHOWN} more")
         return "\n".join(lines)

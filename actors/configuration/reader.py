@@ -28,7 +28,7 @@ from actors.configuration.wording import (
 INVALID: Final[Any] = object()
 """In the place of an option that was reported as wrong."""
 
-MOST_KEY_CHARS = 512
+MAX_KEY_CHARS = 512
 
 
 class Reader:
@@ -108,7 +108,7 @@ class Reader:
 
     def _key(self, name: Node, path: Path) -> str | None:
         """A key as it is written: `on`, `123` and `null` are words here."""
-        if isinstance(name, Scalar) and not name.is_foreign and len(name.text) <= MOST_KEY_CHARS:
+        if isinstance(name, Scalar) and not name.is_foreign and len(name.text) <= MAX_KEY_CHARS:
             return name.text
         self._findings.saw((*path, "?"), name, name)
         self._findings.error((*path, "?"), "a short word", found="a key that is no name")

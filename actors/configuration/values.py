@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-MOST_NAME_BYTES = 255
-MOST_PATH_BYTES = 4_096
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4_096
 DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?")
 SIZE = re.compile(r"(\d{1,9}) ?([KMGT])iB")
 SHIFTS = {"K": 10, "M": 20, "G": 30, "T": 40}
@@ -109,8 +109,8 @@ def group_key(value: object) -> tuple[str, str]:
         raise Unfit("it has no /")
     if not group or group != group.strip() or not group.isprintable():
         raise Unfit("the group is blank, has blanks at its ends, or holds invisible characters")
-    if len(group.encode()) > MOST_NAME_BYTES:
-        raise Unfit(f"the group is longer than {MOST_NAME_BYTES} bytes")
+    if len(group.encode()) > MAX_NAME_BYTES:
+        raise Unfit(f"the group is longer than {MAX_NAME_BYTES} bytes")
     return ztm_name(creator), group
 
 
@@ -119,15 +119,15 @@ def _safe(name: str) -> str:
         raise Unfit("a name can't be . or .. and can't hold / or \\")
     if not name.isprintable():
         raise Unfit("it holds characters that can't be seen")
-    if len(name.encode()) > MOST_NAME_BYTES:
-        raise Unfit(f"it is longer than {MOST_NAME_BYTES} bytes")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise Unfit(f"it is longer than {MAX_NAME_BYTES} bytes")
     return name
 
 
 def path_text(value: object) -> str:
     """The path of a file, not yet resolved: see `absolute`."""
     path = text(value)
-    if not path.strip() or not path.isprintable() or len(path.encode()) > MOST_PATH_BYTES:
+    if not path.strip() or not path.isprintable() or len(path.encode()) > MAX_PATH_BYTES:
         raise Unfit("it is blank, too long, or holds control characters")
     if path.startswith("~") and path != "~" and not path.startswith("~/"):
         raise Unfit("~ stands for your own folder only, as in ~/permit.json")

@@ -12,7 +12,7 @@ from actors.configuration.options import HOMES
 
 NAMES = {bool: "true or false", int: "a whole number", str: "text"}
 BOOLEANS = ("true", "false", "yes", "no", "on", "off")
-MOST_COMPARED = 100
+MAX_COMPARED = 100
 
 
 def allowed(hint: Any) -> str:
@@ -73,7 +73,7 @@ def did_you_mean(word: str, known: list[str]) -> str | None:
 def closest(word: str, known: list[str]) -> str | None:
     """What is known and written most like `word`, whatever its case, `_` and `-`."""
     by_bare = {bare(name): name for name in known}
-    close = get_close_matches(bare(word[:MOST_COMPARED]), by_bare, 1)
+    close = get_close_matches(bare(word[:MAX_COMPARED]), by_bare, 1)
     return by_bare[close[0]] if close else None
 
 

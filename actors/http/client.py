@@ -29,23 +29,23 @@ from actors.http.errors import (
     TlsFailed,
     TooLarge,
     Unreachable,
-    Unsendable,
+    UnsendableRequest,
     printable,
     public_url,
 )
 
 __all__ = [
-    "Answer",
     "BadAnswer",
     "ConnectionLost",
     "HttpClient",
     "HttpError",
+    "Response",
     "StreamedAnswer",
     "TimedOut",
     "TlsFailed",
     "TooLarge",
     "Unreachable",
-    "Unsendable",
+    "UnsendableRequest",
     "public_url",
 ]
 
@@ -62,7 +62,7 @@ _IDLE_S = 4.0
 _DEFAULT_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """A whole answer: any status, headers by lower-case name, and the bytes of the body."""
 
     status: int
@@ -160,7 +160,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_bytes: int,
         timeout_s: float,
-    ) -> Answer:
+    ) -> Response:
         """The whole answer, whatever its status. Arguments and errors are those of `stream`."""
         async with self.stream(
             method,
@@ -171,7 +171,7 @@ class HttpClient:
             max_bytes=max_bytes,
             timeout_s=timeout_s,
         ) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            return Response(answer.status, answer.headers, await answer.read())
 
     @asynccontextmanager
     async def stream(
@@ -201,9 +201,11 @@ class HttpClient:
             request = self._httpx.build_request(method, url, content=content, headers=merged)
         except (TypeError, ValueError, RecursionError, httpx.InvalidURL):
             # Not chained: the original text may quote a header or the whole address.
-            raise Unsendable(f"{what}: the address, a header or the body cannot be sent") from None
+            raise UnsendableRequest(
+                f"{what}: the address, a header or the body cannot be sent"
+            ) from None
         if (request.url.port or 0) > 65535:
-            raise Unsendable(f"{what}: no port is larger than 65535")
+            raise UnsendableRequest(f"{what}: no port is larger than 65535")
         if self._tls is None and request.url.scheme == "https":
             _trust_public_authorities()
         try:
@@ -239,7 +241,7 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
-        raise Unsendable(f"{what}: the address or a header cannot be sent") from None
+        raise UnsendableRequest(f"{what}: the address or a header cannot be sent") from None
     except (httpx.HTTPError, httpx.StreamError, OSError) as error:
         # OSError, because a TLS alert that comes while reading passes through httpx as
         # ssl.SSLError.

@@ -1,7 +1,7 @@
 """How an HTTP request can fail, whoever was asked. `http` raises these and offers them too.
 
     HttpError
-    ├── Unsendable       the address, a header or the body cannot be sent; nothing was sent
+    ├── UnsendableRequest       the address, a header or the body cannot be sent; nothing was sent
     ├── Unreachable      no connection: refused, unknown host; nothing was sent
     │   └── TlsFailed    the TLS handshake was refused by either side; nothing was carried out
     ├── ConnectionLost   the connection broke midway: the request may have been carried out
@@ -19,7 +19,7 @@ class HttpError(Exception):
     """A request that brought no usable answer. The message says of what, and why."""
 
 
-class Unsendable(HttpError):
+class UnsendableRequest(HttpError):
     """The request cannot be written: a bad address, header or body. Nothing was sent."""
 
 

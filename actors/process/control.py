@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from actors.configuration import AccountConfig
-from actors.messages import Forget, Redeem, Ruling
+from actors.messages import Forget, PairingDecision, ResolveDeadLetter
 from actors.process.pairings import AmbiguousCode, of_code, paired, pending
 from actors.process.private_socket import bind
 from events.policy.account_policy import ToolGrant
@@ -40,7 +40,7 @@ STOP_S = 1.0
 """How long a request that is under way may delay a stop."""
 
 
-class Judged(msgspec.Struct, forbid_unknown_fields=True):
+class PairingRequestBody(msgspec.Struct, forbid_unknown_fields=True):
     """A ruling: by `code`, or by `person` (and `account`, when several have that person)."""
 
     code: str = ""
@@ -128,7 +128,7 @@ class Control:
         if kind not in ("approve", "deny", "revoke"):
             return _refusal(404, f"there is no ruling {kind!r}; there are approve, deny, revoke")
         try:
-            judged = msgspec.json.decode(await _body(request), type=Judged)
+            judged = msgspec.json.decode(await _body(request), type=PairingRequestBody)
             account, person = await asyncio.to_thread(self._whom, kind, judged)
         except (msgspec.MsgspecError, ValueError, AmbiguousCode) as error:
             return _refusal(400, str(error))
@@ -151,7 +151,7 @@ class Control:
         granted = None if kind == "drop" else tools or ToolGrant(allow=())
         done = await self._answered(
             lambda answer: self._tell(
-                letter.stream, Redeem(letter.aside, letter.seen, granted, answer)
+                letter.stream, ResolveDeadLetter(letter.aside, letter.seen, granted, answer)
             )
         )
         if not done:
@@ -164,7 +164,7 @@ class Control:
         except (msgspec.MsgspecError, ValueError) as error:
             return _refusal(400, str(error))
         person = wanted.person
-        ids = [one.id for one in self._accounts if wanted.account in ("", one.id)]
+        ids = [_account.id for _account in self._accounts if wanted.account in ("", _account.id)]
         accounts = accounts_with(self._log, ids, person)
         if not accounts:
             names = await asyncio.to_thread(nearest, self._log, person)
@@ -189,13 +189,14 @@ class Control:
         letter = next((one for one in dead_letters(self._log) if one.seen.seq == seq), None)
         return letter, tools_of(self._log, letter.seen) if letter else None
 
-    def _whom(self, kind: str, judged: Judged) -> tuple[str, str]:
+    def _whom(self, kind: str, judged: PairingRequestBody) -> tuple[str, str]:
         """The account and person that a ruling means. Raises `ValueError` when it means nobody."""
         if kind == "revoke":
             named = [
-                one
-                for one in paired(self._log, self._accounts)
-                if one.person == judged.person and judged.account in ("", one.account)
+                paired_person
+                for paired_person in paired(self._log, self._accounts)
+                if paired_person.person == judged.person
+                and judged.account in ("", paired_person.account)
             ]
             if len(named) != 1:
                 found = "nobody" if not named else f"{len(named)} accounts' people"
@@ -203,9 +204,9 @@ class Control:
                 raise ValueError(msg)
             return named[0].account, named[0].person
         requests = [
-            one
-            for one in pending(self._log, self._accounts, self._now_ms())
-            if judged.account in ("", one.account)
+            pending_file
+            for pending_file in pending(self._log, self._accounts, self._now_ms())
+            if judged.account in ("", pending_file.account)
         ]
         request = of_code(requests, judged.code)
         if request is None:
@@ -221,7 +222,7 @@ class Control:
     ) -> str | None:
         ruled: str | None = await self._answered(
             lambda answer: self._tell(
-                account_stream(account), Ruling(kind, person, "operator", answer)
+                account_stream(account), PairingDecision(kind, person, "operator", answer)
             )
         )
         return ruled

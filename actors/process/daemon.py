@@ -11,7 +11,7 @@ import pykka
 from actors.account import AccountSettings
 from actors.agents.configured import build_agent
 from actors.agents.protocol import Agent
-from actors.agents.runner import Asking
+from actors.agents.runner import AgentRunner
 from actors.configuration import AccountConfig, Configuration
 from actors.edge import Edge
 from actors.gateway import GatewayActor
@@ -23,7 +23,7 @@ from actors.runtime.loader import Loader
 from actors.runtime.system import System
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
-from events.account.state import Account, fold
+from events.account.state import AccountState, fold
 from events.event import Draft
 from events.gateway.events import GatewayStopped, StoreReopened
 from events.streams import GATEWAY, account_stream
@@ -165,7 +165,7 @@ class Daemon:
 
     def _check_accounts(self, loader: Loader) -> None:
         for account in self.enabled:
-            state = loader.state(account_stream(account.id), Account, fold)
+            state = loader.state(account_stream(account.id), AccountState, fold)
             known = (state.mesh, state.policy.username if state.policy else "")
             if state.policy and known != (account.mesh, account.username):
                 msg = (
@@ -194,10 +194,10 @@ class Daemon:
             timing=self._timing,
         )
 
-    def _open_asking(self) -> Asking:
+    def _open_asking(self) -> AgentRunner:
         self._agents = {account.id: build_agent(account.agent) for account in self.enabled}
         own = {account.id: account.username for account in self.enabled}
-        return Asking(self.log, self._agents, own, self.config.gateway.max_turns)
+        return AgentRunner(self.log, self._agents, own, self.config.gateway.max_turns)
 
     async def _close_edges(self) -> None:
         for edge in self.edge.accounts.values():

@@ -61,7 +61,7 @@ def paired(log: EventLog, accounts: tuple[AccountConfig, ...]) -> list[Paired]:
 def of_code(requests: list[Pending], code: str) -> Pending | None:
     """The request that `code` (as typed) means. Raises `AmbiguousCode`."""
     typed = code.strip().upper().encode()
-    found = [one for one in requests if hmac.compare_digest(one.code.encode(), typed)]
+    found = [request for request in requests if hmac.compare_digest(request.code.encode(), typed)]
     if len(found) > 1:
         accounts = ", ".join(one.account for one in found)
         msg = f"the code stands for requests of several accounts ({accounts}): name the account"

@@ -24,13 +24,13 @@ class Stop(msgspec.Struct, frozen=True):
     signal: str
 
 
-class Failed(msgspec.Struct, frozen=True):
+class RunFailed(msgspec.Struct, frozen=True):
     """The log failed, and all has to be started again."""
 
     error: str
 
 
-class News:
+class ShutdownEvents:
     """Within the block, the main thread hears here of what happens.
 
     The first SIGTERM or SIGINT is told as `Stop`. Whoever signals twice means it: from then on a
@@ -38,7 +38,7 @@ class News:
     """
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[Stop | Failed] = SimpleQueue()
+        self._told: SimpleQueue[Stop | RunFailed] = SimpleQueue()
         self._bell, self._button = socket.socketpair()
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class News:
         self._bell.close()
         self._button.close()
 
-    def tell(self, news: Stop | Failed) -> None:
+    def tell(self, news: Stop | RunFailed) -> None:
         """Let the main thread know, from any thread or a signal's handler; never blocks."""
         self._told.put(news)
         try:
@@ -70,7 +70,7 @@ class News:
         except OSError:
             pass  # Closed: nobody waits any more.
 
-    def wait(self, timeout_s: float | None = None) -> Stop | Failed | None:
+    def wait(self, timeout_s: float | None = None) -> Stop | RunFailed | None:
         """The next news; `None` when there is none within `timeout_s` (`None`: wait for ever)."""
         while True:
             try:

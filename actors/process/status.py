@@ -7,7 +7,7 @@ import msgspec
 
 from actors.configuration import AccountConfig, Configuration
 from actors.ztm.health import Health
-from events.account.state import Account, fold
+from events.account.state import AccountState, fold
 from events.conversation.events import MessageIgnored
 from events.streams import account_stream, parse_stream
 from store.errors import LogDamaged
@@ -46,8 +46,8 @@ def status(
             "failed": stats.failed,
         },
         "accounts": [
-            _account(one, log, health.get(one.id), work, foreign, now_ms, running=running)
-            for one in config.accounts
+            _account(account, log, health.get(account.id), work, foreign, now_ms, running=running)
+            for account in config.accounts
         ],
     }
 
@@ -62,9 +62,9 @@ def _account(
     *,
     running: bool,
 ) -> dict[str, Any]:
-    state: Account = fold(log.read_stream(account_stream(account.id)))
+    state: AccountState = fold(log.read_stream(account_stream(account.id)))
     times, last_foreign_ms = foreign.get(account.id, (0, 0))
-    pending = [one for one in state.requests.values() if one.expires_ms > now_ms]
+    pending = [request for request in state.requests.values() if request.expires_ms > now_ms]
     return {
         "id": account.id,
         "enabled": account.enabled,
@@ -87,15 +87,15 @@ def _account(
 def _shown(health: Health) -> dict[str, Any]:
     return {
         "phase": health.phase,
-        "witness": health.witness,
+        "source": health.source,
         "error": health.error,
         "feedAt": health.feed_ms,
         "chatAt": health.chat_ms,
         "inboundAt": health.inbound_ms,
         "outboundAt": health.outbound_ms,
         "healedAt": health.healed_ms,
-        "filesWanted": health.wanted,
-        "filesOwed": health.owed,
+        "filesPending": health.pending,
+        "filesUnavailable": health.unavailable,
         "unreadable": health.unreadable,
         "users": len(health.users),
     }

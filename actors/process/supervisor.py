@@ -11,7 +11,7 @@ import time
 
 from actors.configuration import Configuration
 from actors.process.daemon import Daemon
-from actors.process.shutdown_events import Failed, News, Stop
+from actors.process.shutdown_events import RunFailed, ShutdownEvents, Stop
 from actors.ztm.back_off import BackOff
 from actors.ztm.timing import Timing
 from store.errors import LogError
@@ -35,13 +35,13 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     back_off = BackOff(timing.back_off_scale)
     failure = ""
-    with News() as news:
+    with ShutdownEvents() as news:
         while True:
             daemon = Daemon(
                 config,
                 release=release,
                 timing=timing,
-                on_failure=lambda error: news.tell(Failed(error)),
+                on_failure=lambda error: news.tell(RunFailed(error)),
                 reopened=failure,
             )
             began = time.monotonic()
@@ -49,7 +49,7 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
                 case Stop(name):
                     log.info("stopped by %s", name)
                     return
-                case Failed(error):
+                case RunFailed(error):
                     failure = error
                     log.error("the log failed; starting again: %s", error)
             if time.monotonic() - began > LASTED_S:
@@ -59,7 +59,7 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
                 return
 
 
-def _run(daemon: Daemon, news: News, *, again: bool) -> Stop | Failed | None:
+def _run(daemon: Daemon, news: ShutdownEvents, *, again: bool) -> Stop | RunFailed | None:
     """One run, and what ended it; `None` when `again` did not succeed in starting it."""
     try:
         daemon.start()

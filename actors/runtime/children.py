@@ -6,7 +6,7 @@ from typing import Any
 
 import pykka
 
-from actors.messages import Deliver, Quiet, Receipt, SetAside
+from actors.messages import ProcessBatch, Receipt, RecordAsMalformed, RequestPassivation
 from actors.runtime.dispatcher import tell
 
 PRUNE_AT = 64
@@ -55,9 +55,9 @@ class Children:
         child = self.wake(stream)
         child.told += 1
         child.told_ms = self._now_ms()
-        if isinstance(message, Deliver | SetAside):
+        if isinstance(message, ProcessBatch | RecordAsMalformed):
             if len(child.receipts) >= PRUNE_AT:
-                child.receipts = [one for one in child.receipts if not one.settled]
+                child.receipts = [receipt for receipt in child.receipts if not receipt.settled]
             child.receipts.append(message.receipt)
         tell(child.ref, message)
 
@@ -83,12 +83,12 @@ class Children:
         now = self._now_ms()
         for stream, child in tuple(self._live.items()):
             if now - child.told_ms >= idle_ms:
-                self.tell(stream, Quiet())
+                self.tell(stream, RequestPassivation())
 
     def lost(self, stream: str) -> list[Receipt]:
         """Forget a child that failed; the receipts it leaves open."""
         child = self._live.pop(stream, None)
-        return [one for one in child.receipts if not one.settled] if child else []
+        return [receipt for receipt in child.receipts if not receipt.settled] if child else []
 
     def stop_all(self) -> None:
         """Stop every child and refuse what they leave open."""

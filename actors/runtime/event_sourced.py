@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import pykka
 
-from actors.messages import Appended, ChildFailed, Loaded, Unloadable
+from actors.messages import Appended, ChildFailed, Loaded, LoadFailed
 from actors.runtime.dispatcher import ScheduledActor, tell
 from actors.runtime.system import System
 from events.event import Draft, Recorded
@@ -85,7 +85,7 @@ class EventSourced(ScheduledActor, Generic[State]):
             type(self.state),
             self._fold,
             then=lambda state: tell(me, Loaded(state)),
-            failed=lambda: tell(me, Unloadable()),
+            failed=lambda: tell(me, LoadFailed()),
         )
 
     def on_receive(self, message: Any) -> None:
@@ -96,7 +96,7 @@ class EventSourced(ScheduledActor, Generic[State]):
                 self.state = state
                 self.ready = True
                 self.on_ready()
-            case Unloadable():
+            case LoadFailed():
                 msg = f"{self.stream} could not be loaded"
                 raise StateUnknown(msg)
             case Appended(outcome):
@@ -135,8 +135,8 @@ class EventSourced(ScheduledActor, Generic[State]):
         if not isinstance(outcome, Committed):
             msg = f"{self.stream}: the log refused an append: {outcome}"
             raise AppendRefused(msg)
-        for one in outcome.events:
-            self.state = self._evolve(self.state, one)
+        for record in outcome.events:
+            self.state = self._evolve(self.state, record)
         self.ready = True
         self._keep_now_and_then(outcome.events[-1])
         after, self._after = self._after, None

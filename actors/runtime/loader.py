@@ -94,9 +94,9 @@ class Loader:
 
         def remembered() -> Iterable[Recorded]:
             nonlocal last
-            for one in tail:
-                last = one
-                yield one
+            for record in tail:
+                last = record
+                yield record
 
         before = None if snapshot is None else msgspec.msgpack.decode(snapshot, type=kind)
         state = fold(remembered(), before)

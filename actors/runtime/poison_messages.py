@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from actors.messages import AgentAnswered, AgentErred, Deliver, Receipt, SetAside
+from actors.messages import AgentAnswered, AgentErred, ProcessBatch, Receipt, RecordAsMalformed
 from events.conversation.turns import Failure
 
 
@@ -36,7 +36,7 @@ class SharedReceipt:
         self.whole.refuse()
 
 
-class Strikes:
+class PoisonMessages:
     """How often messages broke the actor they were told to."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Strikes:
         state that is loaded.
         """
         match failed:
-            case Deliver():
+            case ProcessBatch():
                 yield from self._one_by_one(failed)
             case [*deliveries]:
                 for delivery in deliveries:
@@ -60,7 +60,7 @@ class Strikes:
                 if self._answers[stream, turn, attempt] > 1:
                     yield AgentErred(turn, attempt, Failure("unusable-answer", transient=False))
 
-    def _one_by_one(self, delivery: Deliver) -> Iterator[Deliver | SetAside]:
+    def _one_by_one(self, delivery: ProcessBatch) -> Iterator[ProcessBatch | RecordAsMalformed]:
         if delivery.receipt.settled:
             return
         if not delivery.arrivals or delivery.baseline:
@@ -71,12 +71,18 @@ class Strikes:
         receipt = SharedReceipt(delivery.receipt, len(delivery.arrivals))
         for arrival in delivery.arrivals:
             if self._arrivals[arrival.identity] > 1:
-                yield SetAside((arrival,), receipt)
+                yield RecordAsMalformed((arrival,), receipt)
             else:
-                yield Deliver((arrival,), delivery.standing, receipt, alone=True)
+                yield ProcessBatch((arrival,), delivery.policy_context, receipt, alone=True)
 
 
 def carried(messages: Sequence[Any]) -> list[Receipt]:
     """The receipts of the deliveries that `messages` are parts of."""
-    deliveries = (one for one in messages if isinstance(one, Deliver | SetAside))
-    return [one.receipt.whole for one in deliveries if isinstance(one.receipt, SharedReceipt)]
+    deliveries = (
+        message for message in messages if isinstance(message, ProcessBatch | RecordAsMalformed)
+    )
+    return [
+        delivery.receipt.whole
+        for delivery in deliveries
+        if isinstance(delivery.receipt, SharedReceipt)
+    ]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.runtime.dispatcher import Dispatcher
-from events.account.state import Account
+from events.account.state import AccountState
 from events.event import Recorded
 from store.log.event_log import EventLog
 
@@ -46,9 +46,9 @@ class Effects(Protocol):
     def send(self, task: SendTask) -> None:
         """Answered by `Sent` or `Unsendable`. The same task again changes nothing."""
 
-    def watch(self, account: str, state: Account) -> None:
+    def watch(self, account: str, state: AccountState) -> None:
         """Start (again) to take in what the account's agent shows, from the cursor in `state`.
-        Answered by `Offer` and whatever else an account is told, without end.
+        Answered by `IncomingBatch` and whatever else an account is told, without end.
         """
 
     def wake(self, stream: str, at_ms: int) -> None:

@@ -13,23 +13,29 @@ from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.tls import tls_context
 from actors.ztm.health import Health
 from actors.ztm.joining.joining import ensure_joined
-from actors.ztm.sending.send_gate import Quiescence
+from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.sending.sender import NeverSendable, Sender
 from actors.ztm.timing import Timing
-from actors.ztm.watching.arrival_factory import Arriving
+from actors.ztm.watching.arrival_factory import ArrivalFactory
 from actors.ztm.watching.catalogue import Catalogue
-from actors.ztm.watching.chat_app_restarter import Healer
-from actors.ztm.watching.chat_source import ChatWitness
-from actors.ztm.watching.deafness_detector import Sentinel
+from actors.ztm.watching.chat_app_restarter import ChatAppRestarter
+from actors.ztm.watching.chat_source import ChatSource
+from actors.ztm.watching.deafness_detector import DeafnessDetector
 from actors.ztm.watching.deliveries import Deliveries
 from actors.ztm.watching.feed import Feed
 from actors.ztm.watching.groups import Groups
 from actors.ztm.watching.intake import Intake
-from events.account.state import Account
+from events.account.state import AccountState
 from events.conversation.arrivals import Arrival, is_ours
 from events.conversation.events import MessageQueued
 from events.conversation.outbox import wire_id
-from events.streams import Conversation, Group, account_stream, conversation_stream, parse_stream
+from events.streams import (
+    ConversationId,
+    GroupId,
+    account_stream,
+    conversation_stream,
+    parse_stream,
+)
 from store.log.event_log import EventLog
 
 _logger = logging.getLogger(__name__)
@@ -64,8 +70,8 @@ class AccountEdge:
                 cert_file=config.tls.cert_file,
                 key_file=config.tls.key_file,
             )
-            for one in advice:
-                _logger.warning("account %s: %s", config.id, one)
+            for warning in advice:
+                _logger.warning("account %s: %s", config.id, warning)
         self._http = HttpClient(tls=tls, max_connections=32)
         self._permit_http = HttpClient()
         self.client = ZtmClient(
@@ -74,15 +80,15 @@ class AccountEdge:
             mesh=config.mesh,
             timeout_s=config.api_timeout_ms / 1_000,
         )
-        self._quiescence = Quiescence()
+        self._quiescence = SendGate()
         self._watching = asyncio.Lock()
         self._groups = Groups(config.username, tell, self.health)
-        self._sentinel = Sentinel(timing.deaf_after_s, timing.back_off_scale)
+        self._sentinel = DeafnessDetector(timing.deaf_after_s, timing.back_off_scale)
         self._sender = Sender(
             config.username, self.client, timing, self._quiescence, unknown=self._group_unknown
         )
 
-    async def watch(self, state: Account) -> None:
+    async def watch(self, state: AccountState) -> None:
         """Take in what the agent shows, from the cursor in `state`, until cancelled.
 
         One that is to replace another begins when that has ended.
@@ -128,10 +134,10 @@ class AccountEdge:
             deadline_s=JOIN_DEADLINE_S,
             sleep=asyncio.sleep,
         )
-        for one in joined.advice:
-            _logger.warning("account %s: %s", self._config.id, one)
+        for warning in joined.advice:
+            _logger.warning("account %s: %s", self._config.id, warning)
 
-    def _begun(self, conversation: Conversation) -> bool:
+    def _begun(self, conversation: ConversationId) -> bool:
         return self._log.version(conversation_stream(conversation)) > 0
 
     def _decided(self, arrival: Arrival) -> bool:
@@ -140,16 +146,16 @@ class AccountEdge:
             return True
         return self._log.seen(arrival.identity) is not None
 
-    def _group_unknown(self, group: Group) -> None:
+    def _group_unknown(self, group: GroupId) -> None:
         if self._groups.is_listed(group):
             self._sentinel.app_lacks(group, asyncio.get_running_loop().time())
 
-    def _intake(self, state: Account) -> Intake:
+    def _intake(self, state: AccountState) -> Intake:
         config, timing, health = self._config, self._timing, self.health
         stream = account_stream(config.id)
         groups_count = config.policy.enable_groups
         loop_s = asyncio.get_running_loop().time
-        arriving = Arriving(config.id, self._log.key, self._salt)
+        arriving = ArrivalFactory(config.id, self._log.key, self._salt)
         deliveries = Deliveries(self._tell, decided=self._decided, begun=self._begun)
         groups, sentinel = self._groups, self._sentinel
         feed = Feed(
@@ -167,7 +173,7 @@ class AccountEdge:
             timing=timing,
             health=health,
         )
-        witness = ChatWitness(
+        source = ChatSource(
             config.id,
             config.username,
             groups_count=groups_count,
@@ -184,7 +190,7 @@ class AccountEdge:
             timing=timing,
             health=health,
         )
-        healer = Healer(
+        healer = ChatAppRestarter(
             stream,
             deaf=state.deaf,
             allowed=config.heal,
@@ -202,7 +208,7 @@ class AccountEdge:
             client=self.client,
             join=self._join,
             feed=feed,
-            witness=witness,
+            source=source,
             healer=healer,
             tell=self._tell,
             timing=timing,

@@ -8,19 +8,19 @@ from typing import Literal
 class Health:
     """One account's view of its agent. Times in ms, 0: never. Written by the edge loop only.
 
-    `witness`: who shows us messages now: both (`feed`), or the Chat API alone (`chat`).
+    `source`: who shows us messages now: both (`feed`), or the Chat API alone (`chat`).
     """
 
     phase: Literal["starting", "online", "offline", "stopped"] = "starting"
-    witness: Literal["feed", "chat"] = "feed"
+    source: Literal["feed", "chat"] = "feed"
     deaf: bool = False
     error: str = ""
     feed_ms: int = 0
     chat_ms: int = 0
     inbound_ms: int = 0
     outbound_ms: int = 0
-    wanted: int = 0
-    owed: int = 0
+    pending: int = 0
+    unavailable: int = 0
     healed_ms: int = 0
     unreadable: int = 0
     users: tuple[str, ...] = ()

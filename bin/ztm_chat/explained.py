@@ -7,12 +7,12 @@ from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
+    MessageDeadLettered,
     MessageDropped,
     MessageIgnored,
     MessageQueued,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     ReplyFailed,
@@ -21,7 +21,7 @@ from events.conversation.events import (
 )
 from events.event import Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, account_stream, parse_stream
+from events.streams import GroupId, account_stream, parse_stream
 from store.log.event_log import EventLog
 from store.read_models.trail import Trail
 from ztm_chat.shown import moment, safe
@@ -54,23 +54,23 @@ WITHHELD = {
 def explain(log: EventLog, trail: Trail, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
     """The trail, line by line. `policies` by digest, as the log holds them."""
     yield from _message(log, trail.message)
-    for one in trail.events:
-        when = moment(one.time // 1_000_000)
-        yield from (f"{when}  {line}" for line in _event(log, one, policies))
+    for record in trail.events:
+        when = moment(record.time // 1_000_000)
+        yield from (f"{when}  {line}" for line in _event(log, record, policies))
 
 
 def _message(log: EventLog, message: Recorded) -> Iterator[str]:
     address = parse_stream(message.stream)
     where = "a direct message"
-    if isinstance(address, Group):
+    if isinstance(address, GroupId):
         where = f"a message in the group {safe(address.creator)}/{safe(address.group)}"
     event = message.event
     if not isinstance(event, MessageSeen | MessageIgnored):
         return
-    witness = "the mesh's files" if event.witness == "feed" else "the Chat API"
+    source = "the mesh's files" if event.source == "feed" else "the Chat API"
     yield f"Message {event.identity.hex()} (event {message.seq} of {safe(message.stream)})"
     when = moment(message.time // 1_000_000)
-    yield f"{when}  Seen: {where} from {safe(event.sender)}, shown by {witness}."
+    yield f"{when}  Seen: {where} from {safe(event.sender)}, shown by {source}."
     yield f"{' ' * 23}  Its sender's clock said {moment(event.sent_ms)}."
     if isinstance(event, MessageIgnored):
         yield f"{' ' * 23}  Ignored: {IGNORED[event.reason]}."
@@ -82,7 +82,7 @@ def _message(log: EventLog, message: Recorded) -> Iterator[str]:
 def _event(log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
     match one.event:
         case PolicyDecided():
-            yield from _decision(one.event, policies.get(one.event.considered.policy))
+            yield from _decision(one.event, policies.get(one.event.inputs.policy))
         case PairingWithheld(_, reason):
             yield f"No pairing code was sent: {WITHHELD[reason]}."
         case Dispatched():
@@ -105,7 +105,7 @@ def _event(log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]) -
             yield from _sent(one.event)
         case ReplyFailed(_, error):
             yield f"Could not ever be sent: {safe(error)}."
-        case MessageSetAside(_, reason):
+        case MessageDeadLettered(_, reason):
             yield f"Set aside without an answer: {ASIDE.get(reason, safe(reason))}."
         case MessageRetried():
             yield "The operator asked for it to be answered after all."
@@ -142,21 +142,21 @@ def _failed(event: AgentFailed) -> str:
 def _decision(event: PolicyDecided, policy: AccountPolicy | None) -> Iterator[str]:
     done = {"process": "Let in", "ignore": "Ignored", "pairing": "Asked to pair"}[event.action]
     yield f"{done}: {_rule(event, policy)} (reason {event.reason})."
-    considered = event.considered
+    inputs = event.inputs
     if event.tools is not None:
         allow = "all tools" if event.tools.allow is None else ", ".join(event.tools.allow) or "none"
         deny = f", never {', '.join(event.tools.deny)}" if event.tools.deny else ""
         yield f"  Tools granted: {allow}{deny}."
-    looked = [f"pairing: {considered.pairing}"]
-    if considered.membership != "direct":
+    looked = [f"pairing: {inputs.pairing}"]
+    if inputs.membership != "direct":
         looked = [
-            f"member: {considered.membership}",
-            f"group name: {safe(considered.group_name) or '-'}",
-            f"mention of @{safe(considered.own)}: {'yes' if event.mentioned else 'no'}",
+            f"member: {inputs.membership}",
+            f"group name: {safe(inputs.group_name) or '-'}",
+            f"mention of @{safe(inputs.own)}: {'yes' if event.mentioned else 'no'}",
         ]
     yield (
-        f"  It looked at {', '.join(looked)}; policy {considered.policy.hex()[:8]},"
-        f" rules {considered.rules}, account as of its event {considered.account_version}."
+        f"  It looked at {', '.join(looked)}; policy {inputs.policy.hex()[:8]},"
+        f" rules {inputs.rules}, account as of its event {inputs.account_version}."
     )
 
 
@@ -197,7 +197,7 @@ def policies_of_log(log: EventLog, stream: str) -> dict[bytes, AccountPolicy]:
     address = parse_stream(stream)
     account = address if isinstance(address, str) or address is None else address.account
     return {
-        one.event.digest: one.event.policy
-        for one in log.read_stream(account_stream(account or ""))
-        if isinstance(one.event, PolicyApplied)
+        record.event.digest: record.event.policy
+        for record in log.read_stream(account_stream(account or ""))
+        if isinstance(record.event, PolicyApplied)
     }

@@ -12,7 +12,7 @@ from events.account.events import (
     PairingRequested,
     PairingRevoked,
 )
-from events.account.state import Account
+from events.account.state import AccountState
 from events.event import Body, Draft
 from events.streams import account_stream
 
@@ -36,16 +36,16 @@ def code_from(entropy: bytes) -> str:
     return "".join(CODE_ALPHABET[byte % len(CODE_ALPHABET)] for byte in entropy[:CODE_LENGTH])
 
 
-def withheld(state: Account, person: str, now_ms: int) -> Withheld | None:
+def withheld(state: AccountState, person: str, now_ms: int) -> Withheld | None:
     """Why `person` gets no code now; `None` when they do."""
-    standing = state.pairing(person, now_ms)
-    if standing != "none":
-        return standing
+    policy_context = state.pairing(person, now_ms)
+    if policy_context != "none":
+        return policy_context
     pending = sum(1 for request in state.requests.values() if request.expires_ms > now_ms)
     return "limit" if pending >= PENDING_LIMIT else None
 
 
-def decide_expiry(account: str, state: Account, now_ms: int) -> list[Draft]:
+def decide_expiry(account: str, state: AccountState, now_ms: int) -> list[Draft]:
     """Record the requests that nobody answered in time."""
     stream = account_stream(account)
     return [
@@ -56,7 +56,7 @@ def decide_expiry(account: str, state: Account, now_ms: int) -> list[Draft]:
 
 
 def decide_request(
-    account: str, state: Account, person: str, cause: int, now_ms: int, entropy: bytes
+    account: str, state: AccountState, person: str, cause: int, now_ms: int, entropy: bytes
 ) -> list[Draft]:
     """Give `person` a code, if nothing withholds it. The first 8 bytes of `entropy` make it."""
     drafts = decide_expiry(account, state, now_ms)
@@ -67,7 +67,9 @@ def decide_request(
     return drafts
 
 
-def decide_approval(account: str, state: Account, person: str, by: str, now_ms: int) -> list[Draft]:
+def decide_approval(
+    account: str, state: AccountState, person: str, by: str, now_ms: int
+) -> list[Draft]:
     """Let `person` in, if their request is pending and still valid."""
     request = state.requests.get(person)
     if request is None or request.expires_ms <= now_ms:
@@ -77,7 +79,7 @@ def decide_approval(account: str, state: Account, person: str, by: str, now_ms: 
     ]
 
 
-def decide_denial(account: str, state: Account, person: str, by: str) -> list[Draft]:
+def decide_denial(account: str, state: AccountState, person: str, by: str) -> list[Draft]:
     """Refuse the request of `person`."""
     request = state.requests.get(person)
     if request is None:
@@ -85,7 +87,7 @@ def decide_denial(account: str, state: Account, person: str, by: str) -> list[Dr
     return [Draft(account_stream(account), PairingDenied(request.version, person, by), request.seq)]
 
 
-def decide_revocation(account: str, state: Account, person: str, by: str) -> list[Draft]:
+def decide_revocation(account: str, state: AccountState, person: str, by: str) -> list[Draft]:
     """Withdraw the approval of `person`."""
     approval = state.approvals.get(person)
     if approval is None:

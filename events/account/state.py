@@ -25,12 +25,12 @@ from events.account.events import (
 )
 from events.event import Event, Recorded
 from events.policy.account_policy import AccountPolicy
-from events.watermark import Owed, WatermarkAdvanced
+from events.watermark import UnavailableFile, WatermarkAdvanced
 
 _Kept = TypeVar("_Kept")
 
 
-class Request(Struct, frozen=True, gc=False):
+class PairingRequest(Struct, frozen=True, gc=False):
     """A pending pairing request: `version` and `seq` of its PairingRequested."""
 
     version: int
@@ -63,11 +63,11 @@ class Erasure(Struct, frozen=True, gc=False):
     until_ms: int
 
 
-class Account(Struct, frozen=True):
+class AccountState(Struct, frozen=True):
     """What is known of an account after `version` events.
 
-    `cursor`: ms of the hub's clock up to which the feed was read (0: never); `owed`: files changed
-    before it that nobody could give us yet; `heard_ms`: when (our clock) the last event was
+    `cursor`: ms of the hub's clock up to which the feed was read (0: never); `unavailable`: files
+    changed before it that nobody could give us yet; `heard_ms`: when (our clock) the last event was
     recorded. `groups_turned_on`: they were off before, and no cursor since holds what was there
     then. `requests`, `approvals` and `erased` are by person.
     """
@@ -79,10 +79,10 @@ class Account(Struct, frozen=True):
     online: bool = False
     deaf: bool = False
     cursor: int = 0
-    owed: tuple[Owed, ...] = ()
+    unavailable: tuple[UnavailableFile, ...] = ()
     heard_ms: int = 0
     groups_turned_on: bool = False
-    requests: dict[str, Request] = {}
+    requests: dict[str, PairingRequest] = {}
     approvals: dict[str, Approval] = {}
     erased: dict[str, Erasure] = {}
 
@@ -94,15 +94,15 @@ class Account(Struct, frozen=True):
         return "pending" if request and request.expires_ms > now_ms else "none"
 
 
-def fold(recorded: Iterable[Recorded], state: Account | None = None) -> Account:
+def fold(recorded: Iterable[Recorded], state: AccountState | None = None) -> AccountState:
     """The state after all of `recorded`, from `state` or from nothing."""
-    state = state or Account()
-    for one in recorded:
-        state = evolve(state, one)
+    state = state or AccountState()
+    for record in recorded:
+        state = evolve(state, record)
     return state
 
 
-def evolve(state: Account, recorded: Recorded) -> Account:
+def evolve(state: AccountState, recorded: Recorded) -> AccountState:
     """The state after one more event of this stream."""
     change = _EVOLVE.get(type(recorded.event))
     changes = change(state, recorded, recorded.event) if change else {}
@@ -110,7 +110,7 @@ def evolve(state: Account, recorded: Recorded) -> Account:
     return replace(state, version=recorded.version, heard_ms=heard_ms, **changes)
 
 
-def _applied(state: Account, _: Recorded, event: PolicyApplied) -> dict[str, Any]:
+def _applied(state: AccountState, _: Recorded, event: PolicyApplied) -> dict[str, Any]:
     were_off = state.policy is not None and not state.policy.enable_groups
     return {
         "policy": event.policy,
@@ -120,12 +120,14 @@ def _applied(state: Account, _: Recorded, event: PolicyApplied) -> dict[str, Any
     }
 
 
-def _requested(state: Account, one: Recorded, event: PairingRequested) -> dict[str, Any]:
-    request = Request(one.version, one.seq, event.person, one.time // 1_000_000, event.expires_ms)
+def _requested(state: AccountState, one: Recorded, event: PairingRequested) -> dict[str, Any]:
+    request = PairingRequest(
+        one.version, one.seq, event.person, one.time // 1_000_000, event.expires_ms
+    )
     return {"requests": {**state.requests, event.person: request}}
 
 
-def _approved(state: Account, one: Recorded, event: PairingApproved) -> dict[str, Any]:
+def _approved(state: AccountState, one: Recorded, event: PairingApproved) -> dict[str, Any]:
     approval = Approval(one.version, one.seq, event.person)
     return {
         "requests": _without(state.requests, event.person),
@@ -133,7 +135,7 @@ def _approved(state: Account, one: Recorded, event: PairingApproved) -> dict[str
     }
 
 
-def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str, Any]:
+def _announced(state: AccountState, _: Recorded, event: PairingAnnounced) -> dict[str, Any]:
     approval = state.approvals.get(event.person)
     if approval is None:
         return {}
@@ -141,14 +143,14 @@ def _announced(state: Account, _: Recorded, event: PairingAnnounced) -> dict[str
     return {"approvals": {**state.approvals, event.person: announced}}
 
 
-def _erased(state: Account, one: Recorded, event: PersonErased) -> dict[str, Any]:
+def _erased(state: AccountState, one: Recorded, event: PersonErased) -> dict[str, Any]:
     before = state.erased.get(event.person)
     until_ms = max(event.until_ms, before.until_ms if before else 0)
     erasure = Erasure(event.key_id, one.seq, until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 
-def _erasure_ended(state: Account, one: Recorded, event: ErasureEnded) -> dict[str, Any]:
+def _erasure_ended(state: AccountState, one: Recorded, event: ErasureEnded) -> dict[str, Any]:
     erasure = replace(state.erased[event.person], seq=one.seq, until_ms=event.until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
@@ -157,7 +159,7 @@ def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
     return {name: one for name, one in kept.items() if name != person}
 
 
-_EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] = {
+_EVOLVE: dict[type[Event], Callable[[AccountState, Recorded, Any], dict[str, Any]]] = {
     PolicyApplied: _applied,
     AccountOnline: lambda _, __, ___: {"online": True},
     AccountOffline: lambda _, __, ___: {"online": False},
@@ -167,7 +169,7 @@ _EVOLVE: dict[type[Event], Callable[[Account, Recorded, Any], dict[str, Any]]] =
     FeedReset: lambda state, _, __: {"cursor": min(state.cursor, 1)},
     WatermarkAdvanced: lambda _, __, event: {
         "cursor": event.position,
-        "owed": event.owed,
+        "unavailable": event.unavailable,
         "groups_turned_on": False,
     },
     PairingRequested: _requested,

@@ -4,17 +4,17 @@ from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
-from events.conversation.decision_builder import Moment, Unfolding
+from events.conversation.decision_builder import DecisionBuilder, DecisionContext
 from events.conversation.events import (
     BaselineTaken,
     IgnoreReason,
+    MessageDeadLettered,
     MessageIgnored,
     MessageSeen,
-    MessageSetAside,
-    Witness,
+    Source,
 )
 from events.event import Body, Draft
-from events.streams import Group
+from events.streams import GroupId
 
 BASELINE_CHUNK = 1_000
 """How many identities one BaselineTaken holds at most."""
@@ -33,7 +33,7 @@ class Arrival(msgspec.Struct, frozen=True):
     sender: str
     sent_ms: int
     text: str
-    witness: Witness
+    source: Source
     available_ms: int
     salt: bytes
     key_id: bytes
@@ -49,70 +49,70 @@ def is_ours(arrival: Arrival, own: str, log_id: str) -> bool:
 
 
 def decide_arrivals(
-    moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
+    context: DecisionContext, arrivals: Iterable[Arrival], known: Container[bytes]
 ) -> list[Draft]:
     """Record and judge what arrived and is not `known` yet, in the order given.
 
     Messages of a person whose words were given up since are not recorded again in any way.
     """
-    unfolding = Unfolding(moment)
+    builder = DecisionBuilder(context)
     fresh: set[bytes] = set()
-    own, log_id = moment.standing.policy.username, moment.standing.log_id
+    own, log_id = context.policy_context.policy.username, context.policy_context.log_id
     for arrival in arrivals:
         if arrival.identity in known or arrival.identity in fresh:
             continue
         if is_ours(arrival, own, log_id):
             continue
-        if moment.standing.is_erased(arrival.sender, arrival.sent_ms):
+        if context.policy_context.is_erased(arrival.sender, arrival.sent_ms):
             continue
         fresh.add(arrival.identity)
-        reason = _ignored(arrival, moment)
+        reason = _ignored(arrival, context)
         if reason:
-            unfolding.add(_ignore(arrival, reason))
+            builder.add(_ignore(arrival, reason))
         else:
-            _see(unfolding, arrival)
-    return unfolding.done()
+            _see(builder, arrival)
+    return builder.done()
 
 
-def decide_baseline(moment: Moment, identities: Sequence[bytes]) -> list[Draft]:
+def decide_baseline(context: DecisionContext, identities: Sequence[bytes]) -> list[Draft]:
     """Mark what was there before we came as seen, so that it is never answered."""
-    unfolding = Unfolding(moment)
+    builder = DecisionBuilder(context)
     for start in range(0, max(len(identities), 1), BASELINE_CHUNK):
-        unfolding.add(BaselineTaken(tuple(identities[start : start + BASELINE_CHUNK])))
-    return unfolding.done()
+        builder.add(BaselineTaken(tuple(identities[start : start + BASELINE_CHUNK])))
+    return builder.done()
 
 
-def decide_waited_too_long(moment: Moment) -> list[Draft]:
+def decide_waited_too_long(context: DecisionContext) -> list[Draft]:
     """Set aside what has waited for the group's members as long as anything may wait."""
-    unfolding = Unfolding(moment)
-    state, standing = moment.state, moment.standing
-    if standing.is_known:
+    builder = DecisionBuilder(context)
+    state, policy_context = context.state, context.policy_context
+    if policy_context.is_known:
         return []
-    horizon = moment.now_ms - standing.policy.answer_horizon_s * 1_000
+    horizon = context.now_ms - policy_context.policy.answer_horizon_s * 1_000
     for message in (*state.waiting, *state.queue):
         if message.seen_ms < horizon:
-            unfolding.add(MessageSetAside(message.version, "too-late"), by=message)
+            builder.add(MessageDeadLettered(message.version, "too-late"), by=message)
     if state.turn and state.turn.began_ms < horizon:
-        unfolding.cancel(state.turn, "too-late")
-    return unfolding.done()
+        builder.cancel(state.turn, "too-late")
+    return builder.done()
 
 
 def decide_set_aside(
-    moment: Moment, arrivals: Iterable[Arrival], known: Container[bytes]
+    context: DecisionContext, arrivals: Iterable[Arrival], known: Container[bytes]
 ) -> list[Draft]:
     """Record arrivals that broke their actor as malformed, so that the conversation goes on."""
-    unfolding = Unfolding(moment)
+    builder = DecisionBuilder(context)
     for identity, arrival in {one.identity: one for one in arrivals}.items():
         if identity not in known:
-            unfolding.add(_ignore(arrival, "malformed"))
-    return unfolding.done()
+            builder.add(_ignore(arrival, "malformed"))
+    return builder.done()
 
 
-def _ignored(arrival: Arrival, moment: Moment) -> IgnoreReason | None:
-    policy = moment.standing.policy
+def _ignored(arrival: Arrival, context: DecisionContext) -> IgnoreReason | None:
+    policy = context.policy_context.policy
     if arrival.sender == policy.username:
         return "self"
-    if isinstance(moment.address, Group) and not policy.enable_groups:
+    if isinstance(context.address, GroupId) and not policy.enable_groups:
         return "groups-disabled"
     if arrival.malformed:
         return "malformed"
@@ -120,19 +120,17 @@ def _ignored(arrival: Arrival, moment: Moment) -> IgnoreReason | None:
         return "oversize"
     if not arrival.text.strip() and not arrival.files:
         return "blank"
-    if moment.now_ms - arrival.available_ms > policy.answer_horizon_s * 1_000:
+    if context.now_ms - arrival.available_ms > policy.answer_horizon_s * 1_000:
         return "too-late"
     return None
 
 
 def _ignore(arrival: Arrival, reason: IgnoreReason) -> MessageIgnored:
-    return MessageIgnored(
-        arrival.identity, arrival.sender, arrival.sent_ms, reason, arrival.witness
-    )
+    return MessageIgnored(arrival.identity, arrival.sender, arrival.sent_ms, reason, arrival.source)
 
 
-def _see(unfolding: Unfolding, arrival: Arrival) -> None:
-    person = unfolding.standing.person(arrival.sender)
+def _see(builder: DecisionBuilder, arrival: Arrival) -> None:
+    person = builder.policy_context.person(arrival.sender)
     body = Body(person, arrival.text, arrival.salt)
     seen = MessageSeen(
         identity=arrival.identity,
@@ -140,8 +138,8 @@ def _see(unfolding: Unfolding, arrival: Arrival) -> None:
         sent_ms=arrival.sent_ms,
         body=body.digest,
         length=len(arrival.text),
-        witness=arrival.witness,
+        source=arrival.source,
         files=arrival.files,
     )
-    unfolding.add(seen, body)
-    unfolding.settle(unfolding.state.waiting[-1], arrival.text)
+    builder.add(seen, body)
+    builder.settle(builder.state.waiting[-1], arrival.text)

@@ -2,7 +2,7 @@
 
 The decisions in `arrivals`, `turns` and `outbox` all unfold alike: take the durable state, add
 events, and let what each leads to (the next turn, the watermark) follow in the same append. They
-read no clock and draw no salt: a `Moment` hands both in.
+read no clock and draw no salt: a `DecisionContext` hands both in.
 """
 
 import msgspec
@@ -10,50 +10,49 @@ import msgspec
 from events.conversation import notices
 from events.conversation.events import (
     Dispatched,
+    MessageDeadLettered,
     MessageQueued,
-    MessageSetAside,
     PolicyDecided,
     Purpose,
     TurnCancelled,
 )
 from events.conversation.judgement import judge
-from events.conversation.policy_context import Standing
-from events.conversation.state import Conversation, Queued, Turn, Waiting, evolve
+from events.conversation.policy_context import PolicyContext
+from events.conversation.state import ConversationState, Queued, Turn, Waiting, evolve
 from events.conversation.wire_text import chunks, safe_for_wire
 from events.event import Body, Draft, Event, Recorded
 from events.policy.account_policy import ToolGrant
 from events.policy.mention import mentioned
-from events.streams import Conversation as Address
-from events.streams import conversation_stream
+from events.streams import ConversationId, conversation_stream
 from events.watermark import WatermarkAdvanced
 
 COLLECTED = 20
 """How many waiting messages of one sender a turn takes at most."""
 
 
-class Moment(msgspec.Struct, frozen=True):
+class DecisionContext(msgspec.Struct, frozen=True):
     """A conversation's durable state and everything else that a decision is made by.
 
     `entropy`: random bytes (32) that the salts of new bodies are derived from.
     """
 
-    state: Conversation
-    address: Address
-    standing: Standing
+    state: ConversationState
+    address: ConversationId
+    policy_context: PolicyContext
     now_ms: int
     entropy: bytes
 
 
-class Unfolding:
+class DecisionBuilder:
     """Drafts in the making. `state` is the state they lead to; `done()` completes and returns
     them.
     """
 
-    def __init__(self, moment: Moment) -> None:
-        self.moment = moment
-        self.standing = moment.standing
-        self.state = moment.state
-        self._stream = conversation_stream(moment.address)
+    def __init__(self, context: DecisionContext) -> None:
+        self.context = context
+        self.policy_context = context.policy_context
+        self.state = context.state
+        self._stream = conversation_stream(context.address)
         self._drafts: list[Draft] = []
         self._bodies = 0
 
@@ -64,26 +63,30 @@ class Unfolding:
         version = self.state.version + 1
         cause = by or 0
         if not isinstance(cause, int):
-            recorded_already = cause.version <= self.moment.state.version
+            recorded_already = cause.version <= self.context.state.version
             cause = cause.seq if recorded_already else cause.version - version
         self._drafts.append(Draft(self._stream, event, cause, bodies))
-        time = self.moment.now_ms * 1_000_000
+        time = self.context.now_ms * 1_000_000
         self.state = evolve(self.state, Recorded(0, self._stream, version, time, 0, event))
 
     def body(self, name: str, text: str) -> Body:
         """A body that belongs to the person `name`."""
         self._bodies += 1
-        person = self.standing.person(name)
-        return Body.derived(person, text, self.moment.entropy, self._bodies)
+        person = self.policy_context.person(name)
+        return Body.derived(person, text, self.context.entropy, self._bodies)
 
     def settle(self, message: Waiting, text: str) -> None:
         """Judge a message, unless its group can't be looked up right now."""
-        if not self.standing.is_known:
+        if not self.policy_context.is_known:
             return
-        considered = self.standing.considered(message.sender, self.moment.now_ms)
-        mention = mentioned(text, considered.own)
+        inputs = self.policy_context.inputs(message.sender, self.context.now_ms)
+        mention = mentioned(text, inputs.own)
         verdict, tools = judge(
-            self.standing.policy, self.moment.address, message.sender, considered, mention=mention
+            self.policy_context.policy,
+            self.context.address,
+            message.sender,
+            inputs,
+            mention=mention,
         )
         decided = PolicyDecided(
             message=message.version,
@@ -92,7 +95,7 @@ class Unfolding:
             rule=verdict.rule,
             mentioned=mention,
             tools=tools,
-            considered=considered,
+            inputs=inputs,
         )
         self.add(decided, by=message)
 
@@ -119,7 +122,7 @@ class Unfolding:
         """The drafts, with a turn ended that may not go on, the next one begun, and the watermark
         advanced when all is at rest."""
         self._end_unserved_turn()
-        while self.state.queue and self.state.turn is None and self.standing.is_known:
+        while self.state.queue and self.state.turn is None and self.policy_context.is_known:
             self._dispatch(self.state.queue[0])
         if self.state.at_rest and self.state.newest_ms > self.state.watermark:
             self.add(WatermarkAdvanced(self.state.newest_ms))
@@ -130,7 +133,7 @@ class Unfolding:
         turn = self.state.turn
         if turn is None:
             return
-        reason = "erased" if self.standing.erased_since(turn.sender, turn.seq) else "revoked"
+        reason = "erased" if self.policy_context.erased_since(turn.sender, turn.seq) else "revoked"
         if reason == "erased" or not self.may_let_in(turn.sender):
             self.cancel(turn, reason)
 
@@ -142,12 +145,14 @@ class Unfolding:
     def give_up(self, turn: Turn, reason: str) -> None:
         """Set aside the messages of a turn that has ended without an answer."""
         for message in turn.messages:
-            self.add(MessageSetAside(message, reason), by=turn)
+            self.add(MessageDeadLettered(message, reason), by=turn)
 
     def _dispatch(self, first: Waiting) -> None:
-        sender, standing = first.sender, self.standing
-        if standing.is_erased(sender, first.sent_ms) or standing.erased_since(sender, first.seq):
-            self.add(MessageSetAside(first.version, "erased"), by=first)
+        sender, policy_context = first.sender, self.policy_context
+        if policy_context.is_erased(sender, first.sent_ms) or policy_context.erased_since(
+            sender, first.seq
+        ):
+            self.add(MessageDeadLettered(first.version, "erased"), by=first)
         elif not self.may_let_in(first.sender):
             self._set_aside_all_of(first.sender, "revoked")
         elif self._over_budget(first.sender):
@@ -161,34 +166,34 @@ class Unfolding:
         """Whether the standing of this moment lets `sender` in, a mention granted, or can't tell:
         what was let in before waits then, neither served nor refused.
         """
-        if not self.standing.is_known:
+        if not self.policy_context.is_known:
             return True
-        considered = self.standing.considered(sender, self.moment.now_ms)
+        inputs = self.policy_context.inputs(sender, self.context.now_ms)
         verdict, _ = judge(
-            self.standing.policy, self.moment.address, sender, considered, mention=True
+            self.policy_context.policy, self.context.address, sender, inputs, mention=True
         )
         return verdict.action == "process"
 
     def _window_start_ms(self) -> int:
-        return self.moment.now_ms - self.standing.policy.turn_window_s * 1_000
+        return self.context.now_ms - self.policy_context.policy.turn_window_s * 1_000
 
     def _over_budget(self, sender: str) -> bool:
         start = self._window_start_ms()
         turns = sum(1 for who, when in self.state.spent if who == sender and when > start)
-        return turns >= self.standing.policy.turn_budget
+        return turns >= self.policy_context.policy.turn_budget
 
     def _set_aside_all_of(self, sender: str, reason: str) -> None:
         for message in self.state.queue:
             if message.sender == sender:
-                self.add(MessageSetAside(message.version, reason), by=message)
+                self.add(MessageDeadLettered(message.version, reason), by=message)
 
     def _begin_turn(self, first: Waiting) -> None:
         messages = [
-            one
-            for one in self.state.queue
-            if one.sender == first.sender and one.tools == first.tools
+            waiting
+            for waiting in self.state.queue
+            if waiting.sender == first.sender and waiting.tools == first.tools
         ][:COLLECTED]
-        versions = tuple(one.version for one in messages)
+        versions = tuple(message.version for message in messages)
         tools = first.tools or ToolGrant(allow=())
-        turn = Dispatched(versions, first.sender, self.standing.agent, tools)
+        turn = Dispatched(versions, first.sender, self.policy_context.agent, tools)
         self.add(turn, by=messages[-1])

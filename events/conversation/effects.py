@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from events.conversation.state import Conversation
+from events.conversation.state import ConversationState
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -39,9 +39,9 @@ class Wake(msgspec.Struct, frozen=True):
 Effect = Ask | Send | RequestCode | Wake
 
 
-def due(state: Conversation, now_ms: int, *, known: bool = True) -> Iterator[Effect]:
+def due(state: ConversationState, now_ms: int, *, known: bool = True) -> Iterator[Effect]:
     """Everything that `state` calls for: one send at a time, the oldest first. While it isn't
-    `known` who is let in (`Standing.is_known`), nobody is served.
+    `known` who is let in (`PolicyContext.is_known`), nobody is served.
     """
     if state.turn and known:
         if state.turn.retry_ms <= now_ms:

@@ -13,7 +13,7 @@ from events.account.events import Pairing
 from events.event import Event
 from events.policy.account_policy import Action, Reason, ToolGrant
 
-Witness = Literal["feed", "chat"]
+Source = Literal["feed", "chat"]
 Membership = Literal["member", "not-member", "unknown", "direct"]
 Purpose = Literal["reply", "pairing", "approved", "notice", "send"]
 IgnoreReason = Literal[
@@ -30,7 +30,7 @@ class BaselineTaken(Event, frozen=True):
 
 
 class MessageSeen(Event, frozen=True):
-    """A message of `sender`, recorded once, whoever showed it first (`witness`).
+    """A message of `sender`, recorded once, whoever showed it first (`source`).
 
     `identity`: keyed hash, 16 bytes; `sent_ms`: the sender's clock; `body`: salted digest of the
     text, which is this event's body 0; `files`: hashes of attachments.
@@ -41,7 +41,7 @@ class MessageSeen(Event, frozen=True):
     sent_ms: int
     body: bytes
     length: int
-    witness: Witness
+    source: Source
     files: tuple[str, ...] = ()
 
 
@@ -52,10 +52,10 @@ class MessageIgnored(Event, frozen=True):
     sender: str
     sent_ms: int
     reason: IgnoreReason
-    witness: Witness
+    source: Source
 
 
-class Considered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class DecisionInputs(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything that a decision looked at beside the message's text.
 
     `policy` is the digest of a `PolicyApplied`; `account_version` is how much of the account's
@@ -84,7 +84,7 @@ class PolicyDecided(Event, frozen=True):
     rule: str
     mentioned: bool
     tools: ToolGrant | None
-    considered: Considered
+    inputs: DecisionInputs
 
 
 class PairingWithheld(Event, frozen=True):
@@ -176,7 +176,7 @@ class ReplyFailed(Event, frozen=True):
     error: str
 
 
-class MessageSetAside(Event, frozen=True):
+class MessageDeadLettered(Event, frozen=True):
     """A message gets no answer, though it was let in: `agent`, `budget`, `revoked`, `erased`; or
     `too-late`, when its group's members were not known for so long: it may not have been judged.
     """

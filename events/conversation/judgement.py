@@ -4,13 +4,13 @@ alone.
 
 from collections.abc import Callable
 
-from events.conversation.events import Considered, MessageSeen, PolicyDecided
+from events.conversation.events import DecisionInputs, MessageSeen, PolicyDecided
 from events.policy.account_policy import RULES_VERSION, AccountPolicy, ToolGrant, Verdict
 from events.policy.direct import decide_direct
 from events.policy.group import decide_group, permission_for
 from events.policy.mention import mentioned
 from events.policy.tools import grant_tools
-from events.streams import Conversation, Peer
+from events.streams import ConversationId, PeerId
 
 
 class UnknownRules(ValueError):
@@ -19,9 +19,9 @@ class UnknownRules(ValueError):
 
 def judge(
     policy: AccountPolicy,
-    conversation: Conversation,
+    conversation: ConversationId,
     sender: str,
-    considered: Considered,
+    inputs: DecisionInputs,
     *,
     mention: bool,
 ) -> tuple[Verdict, ToolGrant | None]:
@@ -29,15 +29,15 @@ def judge(
 
     Membership must be known: a message whose group can't be looked up waits, it is not judged.
     """
-    if considered.rules > RULES_VERSION:
-        msg = f"decided by rules {considered.rules}; this program knows up to {RULES_VERSION}"
+    if inputs.rules > RULES_VERSION:
+        msg = f"decided by rules {inputs.rules}; this program knows up to {RULES_VERSION}"
         raise UnknownRules(msg)
-    if isinstance(conversation, Peer):
+    if isinstance(conversation, PeerId):
         verdict = decide_direct(
             policy,
             sender,
-            paired=considered.pairing == "approved",
-            ambiguous=considered.ambiguous,
+            paired=inputs.pairing == "approved",
+            ambiguous=inputs.ambiguous,
         )
         permission = None
     else:
@@ -45,27 +45,27 @@ def judge(
             policy,
             conversation.creator,
             conversation.group,
-            considered.group_name,
-            name_shared=considered.name_shared,
+            inputs.group_name,
+            name_shared=inputs.name_shared,
         )
         verdict = decide_group(
             policy,
             permission,
             sender,
-            member=considered.membership == "member",
+            member=inputs.membership == "member",
             mentioned=mention,
-            ambiguous=considered.ambiguous,
+            ambiguous=inputs.ambiguous,
         )
     tools = None
     if verdict.action == "process":
-        tools = grant_tools(permission, sender, ambiguous=considered.ambiguous)
+        tools = grant_tools(permission, sender, ambiguous=inputs.ambiguous)
     return verdict, tools
 
 
 def decide_again(
     decided: PolicyDecided,
     seen: MessageSeen,
-    conversation: Conversation,
+    conversation: ConversationId,
     policy_by_digest: Callable[[bytes], AccountPolicy],
     text: str | None,
 ) -> PolicyDecided:
@@ -73,10 +73,10 @@ def decide_again(
 
     `text` is the message's body; without it (erased) the recorded mention is taken.
     """
-    considered = decided.considered
-    mention = decided.mentioned if text is None else mentioned(text, considered.own)
+    inputs = decided.inputs
+    mention = decided.mentioned if text is None else mentioned(text, inputs.own)
     verdict, tools = judge(
-        policy_by_digest(considered.policy), conversation, seen.sender, considered, mention=mention
+        policy_by_digest(inputs.policy), conversation, seen.sender, inputs, mention=mention
     )
     return PolicyDecided(
         message=decided.message,
@@ -85,5 +85,5 @@ def decide_again(
         rule=verdict.rule,
         mentioned=mention,
         tools=tools,
-        considered=considered,
+        inputs=inputs,
     )

@@ -6,7 +6,7 @@ import msgspec
 
 from events.account.events import Pairing
 from events.account.state import Erasure
-from events.conversation.events import Considered, Membership
+from events.conversation.events import DecisionInputs, Membership
 from events.policy.account_policy import RULES_VERSION, AccountPolicy
 
 
@@ -19,7 +19,7 @@ class GroupFacts(msgspec.Struct, frozen=True):
     name_shared: bool = False
 
 
-class Standing(msgspec.Struct, frozen=True):
+class PolicyContext(msgspec.Struct, frozen=True):
     """The account's knowledge that decisions are made by.
 
     `digest` names `policy`; `account_version` says how much of the account's stream it includes;
@@ -52,9 +52,9 @@ class Standing(msgspec.Struct, frozen=True):
             return "unknown"
         return "member" if sender in self.group.members else "not-member"
 
-    def considered(self, sender: str, now_ms: int) -> Considered:
+    def inputs(self, sender: str, now_ms: int) -> DecisionInputs:
         """What a decision on a message of `sender` looks at, to be recorded with it."""
-        return Considered(
+        return DecisionInputs(
             now_ms=now_ms,
             policy=self.digest,
             rules=RULES_VERSION,

@@ -25,11 +25,11 @@ from events.conversation.events import (
     AgentReplied,
     BaselineTaken,
     Dispatched,
+    MessageDeadLettered,
     MessageIgnored,
     MessageQueued,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     Purpose,
@@ -76,7 +76,7 @@ class Queued(Struct, frozen=True, gc=False):
     queued_ms: int
 
 
-class Conversation(Struct):
+class ConversationState(Struct):
     """What is known of a conversation after `version` events. Times in ms.
 
     `newest_ms` is the highest time of any message seen; `watermark` the one up to which all is
@@ -110,26 +110,26 @@ SPENT_LIMIT = 256
 """How many of the last turns are remembered for the budget at least; twice as many at most."""
 
 
-def fold(recorded: Iterable[Recorded], state: Conversation | None = None) -> Conversation:
+def fold(recorded: Iterable[Recorded], state: ConversationState | None = None) -> ConversationState:
     """The state after all of `recorded`, from `state` or from nothing."""
-    state = _copy(state) if state else Conversation()
-    for one in recorded:
-        _apply(state, one)
+    state = _copy(state) if state else ConversationState()
+    for record in recorded:
+        _apply(state, record)
     return state
 
 
-def evolve(state: Conversation, recorded: Recorded) -> Conversation:
+def evolve(state: ConversationState, recorded: Recorded) -> ConversationState:
     """The state after one more event of this stream; `state` stays as it is."""
     state = _copy(state)
     _apply(state, recorded)
     return state
 
 
-def _copy(state: Conversation) -> Conversation:
+def _copy(state: ConversationState) -> ConversationState:
     return replace(state, spent=list(state.spent))
 
 
-def _apply(state: Conversation, one: Recorded) -> None:
+def _apply(state: ConversationState, one: Recorded) -> None:
     change = _CHANGES.get(type(one.event))
     if change:
         change(state, one, one.event)
@@ -137,39 +137,43 @@ def _apply(state: Conversation, one: Recorded) -> None:
 
 
 def _without(messages: tuple[Waiting, ...], *versions: int) -> tuple[Waiting, ...]:
-    return tuple([one for one in messages if one.version not in versions]) if messages else ()
+    return (
+        tuple([message for message in messages if message.version not in versions])
+        if messages
+        else ()
+    )
 
 
-def _baseline_taken(state: Conversation, _: Recorded, __: BaselineTaken) -> None:
+def _baseline_taken(state: ConversationState, _: Recorded, __: BaselineTaken) -> None:
     state.baseline = True
 
 
-def _message_seen(state: Conversation, one: Recorded, event: MessageSeen) -> None:
+def _message_seen(state: ConversationState, one: Recorded, event: MessageSeen) -> None:
     seen_ms = one.time // 1_000_000
     state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms, seen_ms=seen_ms),)
     state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
-def _message_ignored(state: Conversation, _: Recorded, event: MessageIgnored) -> None:
+def _message_ignored(state: ConversationState, _: Recorded, event: MessageIgnored) -> None:
     state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
-def _policy_decided(state: Conversation, _: Recorded, event: PolicyDecided) -> None:
+def _policy_decided(state: ConversationState, _: Recorded, event: PolicyDecided) -> None:
     decided = next((seen for seen in state.waiting if seen.version == event.message), None)
     state.waiting = _without(state.waiting, event.message)
     if decided is None:
         return
     if event.action == "process":
         state.queue += (replace(decided, tools=event.tools),)
-    elif event.action == "pairing" and event.considered.pairing == "none":
+    elif event.action == "pairing" and event.inputs.pairing == "none":
         state.uncoded += (decided,)
 
 
-def _pairing_withheld(state: Conversation, _: Recorded, event: PairingWithheld) -> None:
+def _pairing_withheld(state: ConversationState, _: Recorded, event: PairingWithheld) -> None:
     state.uncoded = _without(state.uncoded, event.message)
 
 
-def _dispatched(state: Conversation, one: Recorded, event: Dispatched) -> None:
+def _dispatched(state: ConversationState, one: Recorded, event: Dispatched) -> None:
     now_ms = one.time // 1_000_000
     state.queue = _without(state.queue, *event.messages)
     state.turn = Turn(one.version, one.seq, event.messages, event.sender, now_ms)
@@ -178,18 +182,18 @@ def _dispatched(state: Conversation, one: Recorded, event: Dispatched) -> None:
         del state.spent[:SPENT_LIMIT]
 
 
-def _turn_ended(state: Conversation, _: Recorded, __: AgentReplied | TurnCancelled) -> None:
+def _turn_ended(state: ConversationState, _: Recorded, __: AgentReplied | TurnCancelled) -> None:
     state.turn = None
 
 
-def _agent_failed(state: Conversation, _: Recorded, event: AgentFailed) -> None:
+def _agent_failed(state: ConversationState, _: Recorded, event: AgentFailed) -> None:
     if state.turn and event.retry_ms:
         state.turn = replace(state.turn, attempt=event.attempt + 1, retry_ms=event.retry_ms)
     else:
         state.turn = None
 
 
-def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) -> None:
+def _message_queued(state: ConversationState, one: Recorded, event: MessageQueued) -> None:
     queued_ms = one.time // 1_000_000
     state.outbox += (Queued(one.version, one.seq, event.purpose, event.answers, queued_ms),)
     match event.purpose:
@@ -202,27 +206,27 @@ def _message_queued(state: Conversation, one: Recorded, event: MessageQueued) ->
             state.noticed_ms = queued_ms
 
 
-def _left_outbox(state: Conversation, _: Recorded, event: ReplySent | ReplyFailed) -> None:
-    state.outbox = tuple([one for one in state.outbox if one.version != event.queued])
+def _left_outbox(state: ConversationState, _: Recorded, event: ReplySent | ReplyFailed) -> None:
+    state.outbox = tuple([queued for queued in state.outbox if queued.version != event.queued])
 
 
-def _set_aside(state: Conversation, _: Recorded, event: MessageSetAside) -> None:
+def _set_aside(state: ConversationState, _: Recorded, event: MessageDeadLettered) -> None:
     state.waiting = _without(state.waiting, event.message)
     state.uncoded = _without(state.uncoded, event.message)
     state.queue = _without(state.queue, event.message)
 
 
-def _retried(state: Conversation, one: Recorded, event: MessageRetried) -> None:
+def _retried(state: ConversationState, one: Recorded, event: MessageRetried) -> None:
     seen_ms = one.time // 1_000_000
     retried = Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools, seen_ms)
     state.queue += (retried,)
 
 
-def _advanced(state: Conversation, _: Recorded, event: WatermarkAdvanced) -> None:
+def _advanced(state: ConversationState, _: Recorded, event: WatermarkAdvanced) -> None:
     state.watermark = event.position
 
 
-_CHANGES: dict[type[Event], Callable[[Conversation, Recorded, Any], None]] = {
+_CHANGES: dict[type[Event], Callable[[ConversationState, Recorded, Any], None]] = {
     BaselineTaken: _baseline_taken,
     MessageSeen: _message_seen,
     MessageIgnored: _message_ignored,
@@ -235,7 +239,7 @@ _CHANGES: dict[type[Event], Callable[[Conversation, Recorded, Any], None]] = {
     MessageQueued: _message_queued,
     ReplySent: _left_outbox,
     ReplyFailed: _left_outbox,
-    MessageSetAside: _set_aside,
+    MessageDeadLettered: _set_aside,
     MessageRetried: _retried,
     WatermarkAdvanced: _advanced,
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from events.conversation.decision_builder import Moment, Unfolding
+from events.conversation.decision_builder import DecisionBuilder, DecisionContext
 from events.conversation.events import (
     AgentFailed,
     AgentReplied,
@@ -15,7 +15,7 @@ from events.conversation.events import (
 from events.conversation.state import Turn
 from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
-from events.streams import Peer
+from events.streams import PeerId
 
 BACK_OFF_S = (1, 1, 2, 3, 5, 8, 13, 21, 30)
 """Seconds before the next attempt, by number of failures so far; the last one stays."""
@@ -42,13 +42,13 @@ class Failure(msgspec.Struct, frozen=True):
     jitter: float = 0.0
 
 
-def decide_reply(moment: Moment, turn: int, attempt: int, reply: Reply) -> list[Draft]:
+def decide_reply(context: DecisionContext, turn: int, attempt: int, reply: Reply) -> list[Draft]:
     """Record the answer to `turn` and queue it for the wire; nothing when it isn't awaited."""
-    current = _awaited(moment, turn, attempt)
+    current = _awaited(context, turn, attempt)
     if current is None:
         return []
-    unfolding = Unfolding(moment)
-    body = unfolding.body(current.sender, reply.text)
+    builder = DecisionBuilder(context)
+    body = builder.body(current.sender, reply.text)
     silent = reply.silent or not reply.text.strip()
     replied = AgentReplied(
         turn=turn,
@@ -61,62 +61,68 @@ def decide_reply(moment: Moment, turn: int, attempt: int, reply: Reply) -> list[
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
     )
-    unfolding.add(replied, body, by=current)
+    builder.add(replied, body, by=current)
     if not silent:
-        unfolding.queue("reply", current.sender, reply.text, answers=turn, by=current)
-    return unfolding.done()
+        builder.queue("reply", current.sender, reply.text, answers=turn, by=current)
+    return builder.done()
 
 
-def decide_failure(moment: Moment, turn: int, attempt: int, failure: Failure) -> list[Draft]:
+def decide_failure(
+    context: DecisionContext, turn: int, attempt: int, failure: Failure
+) -> list[Draft]:
     """Record a failed attempt: another one later, or the messages set aside with an apology."""
-    current = _awaited(moment, turn, attempt)
+    current = _awaited(context, turn, attempt)
     if current is None:
         return []
-    policy = moment.standing.policy
-    age_ms = moment.now_ms - current.began_ms
+    policy = context.policy_context.policy
+    age_ms = context.now_ms - current.began_ms
     tries_again = (
         failure.transient and attempt < policy.attempts and age_ms < policy.answer_horizon_s * 1_000
     )
-    unfolding = Unfolding(moment)
-    retry_ms = moment.now_ms + _delay_ms(attempt, failure) if tries_again else 0
+    builder = DecisionBuilder(context)
+    retry_ms = context.now_ms + _delay_ms(attempt, failure) if tries_again else 0
     failed = AgentFailed(turn, attempt, failure.error, failure.transient, retry_ms)
-    unfolding.add(failed, by=current)
+    builder.add(failed, by=current)
     if not tries_again:
-        unfolding.give_up(current, "agent")
-        apology = policy.apology if isinstance(moment.address, Peer) else policy.group_apology
+        builder.give_up(current, "agent")
+        apology = policy.apology if isinstance(context.address, PeerId) else policy.group_apology
         if apology:
-            unfolding.queue("notice", current.sender, apology, answers=turn, by=current)
-    return unfolding.done()
+            builder.queue("notice", current.sender, apology, answers=turn, by=current)
+    return builder.done()
 
 
-def decide_standing(moment: Moment, texts: Mapping[int, str] | None = None) -> list[Draft]:
+def decide_standing(
+    context: DecisionContext, texts: Mapping[int, str] | None = None
+) -> list[Draft]:
     """What follows from the standing alone: what waited for a group's members is judged (`texts` by
     version of the MessageSeen), a turn that may not go on ends, a next one begins."""
-    unfolding = Unfolding(moment)
-    for message in moment.state.waiting:
-        unfolding.settle(message, (texts or {}).get(message.version, ""))
-    return unfolding.done()
+    builder = DecisionBuilder(context)
+    for message in context.state.waiting:
+        builder.settle(message, (texts or {}).get(message.version, ""))
+    return builder.done()
 
 
-def decide_retry(moment: Moment, aside: int, seen: Recorded, tools: ToolGrant) -> list[Draft]:
+def decide_retry(
+    context: DecisionContext, aside: int, seen: Recorded, tools: ToolGrant
+) -> list[Draft]:
     """Let a message that was set aside (`aside`: as which version; `seen`: its MessageSeen) be
     answered after all, if its sender is still let in."""
     message = seen.event
-    unfolding = Unfolding(moment)
-    if isinstance(message, MessageSeen) and unfolding.may_let_in(message.sender):
-        unfolding.add(MessageRetried(aside, message.sender, message.sent_ms, tools), by=seen.seq)
-    return unfolding.done()
+    builder = DecisionBuilder(context)
+    if isinstance(message, MessageSeen) and builder.may_let_in(message.sender):
+        builder.add(MessageRetried(aside, message.sender, message.sent_ms, tools), by=seen.seq)
+    return builder.done()
 
 
-def decide_drop(moment: Moment, message: int) -> list[Draft]:
+def decide_drop(context: DecisionContext, message: int) -> list[Draft]:
     """Have done with a message that was set aside."""
-    unfolding = Unfolding(moment)
-    unfolding.add(MessageDropped(message))
-    return unfolding.done()
+    builder = DecisionBuilder(context)
+    builder.add(MessageDropped(message))
+    return builder.done()
 
 
-def _awaited(moment: Moment, turn: int, attempt: int) -> Turn | None:
-    current = moment.state.turn
+def _awaited(context: DecisionContext, turn: int, attempt: int) -> Turn | None:
+    current = context.state.turn
     awaited = current is not None and (current.version, current.attempt) == (turn, attempt)
     return current if awaited else None
 

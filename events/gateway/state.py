@@ -9,20 +9,20 @@ from events.event import Recorded
 from events.gateway.events import WordsExpired
 
 
-class Life(msgspec.Struct, frozen=True):
+class GatewayState(msgspec.Struct, frozen=True):
     """How many events the stream has, and before which week all words are given up."""
 
     version: int = 0
     expired: int = 0
 
 
-def evolve(state: Life, recorded: Recorded) -> Life:
+def evolve(state: GatewayState, recorded: Recorded) -> GatewayState:
     """The state after one more event of the gateway's stream."""
     event = recorded.event
     expired = event.before if isinstance(event, WordsExpired) else state.expired
-    return Life(recorded.version, expired)
+    return GatewayState(recorded.version, expired)
 
 
-def fold(recorded: Iterable[Recorded], state: Life | None = None) -> Life:
+def fold(recorded: Iterable[Recorded], state: GatewayState | None = None) -> GatewayState:
     """The state after all of `recorded`, from `state` or from nothing."""
-    return reduce(evolve, recorded, state or Life())
+    return reduce(evolve, recorded, state or GatewayState())

@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol
 
 from events.conversation.events import MessageIgnored, PolicyDecided
 from events.event import Recorded
-from store.audit.rows import INTAKE, Decision, Judged, Rows
+from store.audit.rows import INTAKE, Decision, JudgedMessage, Rows
 from store.audit.selection import Selection
 from store.log.event_log import EventLog
 
-__all__ = ["INTAKE", "Decision", "Decisions", "Found", "Index", "Judged"]
+__all__ = ["INTAKE", "Decision", "Decisions", "Found", "Index", "JudgedMessage"]
 
 WINDOW = 20_000
 """How many events are looked through at a time when the newest decisions are wanted first."""
@@ -100,7 +100,7 @@ class Decisions:
         """Those past the event `after`, and then what comes, until `stop` is set."""
         return self._rows.of(self._log.follow(after, stop))
 
-    def each(self) -> Iterator[Judged | Decision]:
+    def each(self) -> Iterator[JudgedMessage | Decision]:
         """All of them as `all` gives them, but the policy's decisions whole."""
         return self._rows.whole(self._events(self._span()[0]))
 
@@ -131,7 +131,7 @@ class Decisions:
         window, end, seq = WINDOW, self._log.version(stream), last
         while end and seq >= first and len(found) < count:
             start = max(0, end - window)
-            seq = next((one.seq for one in self._log.read_stream(stream, start)), 0)
+            seq = next((record.seq for record in self._log.read_stream(stream, start)), 0)
             events = takewhile(lambda one: one.seq <= last, self._log.read_stream(stream, start))
             found = [*self._rows.of(_up_to(end, events)), *found]
             end, window = start, window * 2

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import msgspec
 
 from events.conversation.events import (
+    MessageDeadLettered,
     MessageIgnored,
     MessageQueued,
     MessageSeen,
-    MessageSetAside,
     PolicyDecided,
     ReplyFailed,
     ReplySent,
 )
 from events.event import Event, Recorded
-from events.streams import Group, Peer, parse_stream
+from events.streams import GroupId, PeerId, parse_stream
 from store.audit.selection import Selection
 from store.log.event_log import EventLog
 
@@ -40,11 +40,11 @@ class Said(msgspec.Struct):
     why: str = ""
 
 
-def conversations(log: EventLog, selection: Selection) -> Iterator[tuple[str, Peer | Group]]:
+def conversations(log: EventLog, selection: Selection) -> Iterator[tuple[str, PeerId | GroupId]]:
     """The streams of the conversations that are wanted."""
     for stream in log.streams("account/"):
         address = parse_stream(stream)
-        if isinstance(address, Peer | Group) and selection.wants(address):
+        if isinstance(address, PeerId | GroupId) and selection.wants(address):
             yield stream, address
 
 
@@ -52,11 +52,11 @@ def said_in(log: EventLog, stream: str, selection: Selection, own: str) -> list[
     """The messages of one conversation that were recorded when `selection` says; `own` is the
     bot's name."""
     said: dict[int, Said] = {}
-    for one in log.read_stream(stream):
-        if selection.is_time(one.time // _MS) and (begun := _begun(log, one, own)):
-            said[one.version] = begun
+    for record in log.read_stream(stream):
+        if selection.is_time(record.time // _MS) and (begun := _begun(log, record, own)):
+            said[record.version] = begun
         else:
-            _settle(said, one)
+            _settle(said, record)
     return list(said.values())
 
 
@@ -87,7 +87,7 @@ def _outcome(event: Event) -> tuple[int, str, str]:
     match event:
         case PolicyDecided(message=version, action=action, reason=reason, rule=rule):
             return version, action, f"{reason}, {rule}"
-        case MessageSetAside(message=version, reason=reason):
+        case MessageDeadLettered(message=version, reason=reason):
             return version, "set aside", reason
         case ReplySent(queued=version):
             return version, "sent", ""

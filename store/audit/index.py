@@ -23,7 +23,7 @@ from store.errors import LogDamaged, LogError, LogLocked, LogUnusable
 from store.log.event_log import EventLog
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.backup import LMDB_LOCK_FILE
-from store.maintenance.isolation import ReaderDied, apart
+from store.maintenance.isolation import ReaderDied, run_isolated
 
 FOLDER = "trail-index"
 
@@ -57,7 +57,7 @@ class TrailIndex:
             self._say("making an index of all decisions, once; later it is only added to")
         for _ in range(2):
             try:
-                return apart(self._folder, search, self._folder, keys, first, last, limit)
+                return run_isolated(self._folder, search, self._folder, keys, first, last, limit)
             except ReaderDied:
                 self._drop("it ended the process that read it")
             except IndexUnfit as error:

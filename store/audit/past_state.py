@@ -5,19 +5,19 @@ from typing import Any
 
 import msgspec
 
-from events.account.state import Account, evolve
+from events.account.state import AccountState, evolve
 from events.conversation.events import BaselineTaken, MessageIgnored, MessageSeen, ReplySent
 from events.event import Event, Recorded
 from events.gateway.events import GatewayStarted, GatewayStopped
 from events.projections import closes, opens
-from events.streams import Group, Peer, parse_stream
+from events.streams import GroupId, PeerId, parse_stream
 from events.watermark import WatermarkAdvanced
 from store.log.event_log import EventLog
 
 _MS = 1_000_000
 
 
-class Talk(msgspec.Struct):
+class ConversationSummary(msgspec.Struct):
     """One conversation in figures. `unfinished`: versions of what was begun and not ended;
     `watermark`: ms up to which all is done."""
 
@@ -30,7 +30,7 @@ class Talk(msgspec.Struct):
     unfinished: set[int] = set()
 
 
-class Moment(msgspec.Struct):
+class PastState(msgspec.Struct):
     """What the first `seq` events fold to; `time_ms`: when the last of them was recorded.
 
     `running`: the release of the daemon that ran; empty when none did.
@@ -39,44 +39,44 @@ class Moment(msgspec.Struct):
     seq: int = 0
     time_ms: int = 0
     running: str = ""
-    accounts: dict[str, Account] = {}
-    talks: dict[Peer | Group, Talk] = {}
+    accounts: dict[str, AccountState] = {}
+    talks: dict[PeerId | GroupId, ConversationSummary] = {}
 
 
-def moment_of(
+def past_state_of(
     log: EventLog,
     until_ms: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
-) -> Moment:
+) -> PastState:
     """The state as it was at `until_ms` (ms since 1970); `None`: at the end."""
-    state = Moment(accounts={}, talks={})
+    state = PastState(accounts={}, talks={})
     addresses: dict[str, Any] = {}
-    for one in log.read():
-        if until_ms is not None and one.time > until_ms * _MS:
+    for record in log.read():
+        if until_ms is not None and record.time > until_ms * _MS:
             break
-        address = addresses.get(one.stream, ...)
+        address = addresses.get(record.stream, ...)
         if address is ...:
-            address = addresses[one.stream] = parse_stream(one.stream)
-        _enter(state, address, one)
-        state.seq, state.time_ms = one.seq, one.time // _MS
-        if one.seq % 10_000 == 0:
-            progress(one.seq)
+            address = addresses[record.stream] = parse_stream(record.stream)
+        _enter(state, address, record)
+        state.seq, state.time_ms = record.seq, record.time // _MS
+        if record.seq % 10_000 == 0:
+            progress(record.seq)
     return state
 
 
-def _enter(state: Moment, address: Peer | Group | str | None, one: Recorded) -> None:
+def _enter(state: PastState, address: PeerId | GroupId | str | None, one: Recorded) -> None:
     if isinstance(address, str):
-        state.accounts[address] = evolve(state.accounts.get(address) or Account(), one)
+        state.accounts[address] = evolve(state.accounts.get(address) or AccountState(), one)
     elif address is None:
         _gateway(state, one.event)
     else:
         talk = state.talks.get(address)
         if talk is None:
-            talk = state.talks[address] = Talk(unfinished=set())
+            talk = state.talks[address] = ConversationSummary(unfinished=set())
         _talk(talk, one)
 
 
-def _gateway(state: Moment, event: Event) -> None:
+def _gateway(state: PastState, event: Event) -> None:
     match event:
         case GatewayStarted(release):
             state.running = release
@@ -84,7 +84,7 @@ def _gateway(state: Moment, event: Event) -> None:
             state.running = ""
 
 
-def _talk(talk: Talk, one: Recorded) -> None:
+def _talk(talk: ConversationSummary, one: Recorded) -> None:
     match one.event:
         case MessageSeen(sent_ms=sent_ms):
             talk.messages += 1

@@ -23,7 +23,7 @@ from events.event import Recorded
 from store.audit.decisions import Found
 from store.audit.rows import Decision, Rows
 from store.audit.selection import Selection
-from store.disk.layout import Cursor, Transaction, unword, word
+from store.disk.layout import Cursor, Transaction, pack_u64, unpack_u64
 from store.errors import LogDamaged
 from store.log.event_log import EventLog
 
@@ -105,22 +105,22 @@ class Places:
             cursor = txn.cursor()
             counts = {kind: sum(_count(cursor, key) for key in kind) for kind in keys}
             rarest, *others = sorted(keys, key=lambda kind: counts[kind])
-            runs = [_backwards(txn.cursor(), key, word(last)) for key in rarest]
+            runs = [_backwards(txn.cursor(), key, pack_u64(last)) for key in rarest]
             entries = merge(*runs, reverse=True)
             found: list[bytes] = []
             for entry in entries:
-                if entry < word(first) or len(found) == limit:
+                if entry < pack_u64(first) or len(found) == limit:
                     break
                 if all(any(cursor.set_key_dup(key, entry) for key in kind) for kind in others):
                     found.append(entry)
         if any(before <= after for before, after in pairwise(found)):
             raise IndexUnfit("its entries are out of order")
-        return Found([unword(entry) for entry in found], counts[rarest])
+        return Found([unpack_u64(entry) for entry in found], counts[rarest])
 
     def _add(self, rows: list[Decision], log: EventLog, seq: int) -> None:
         entries: dict[bytes, list[tuple[bytes, bytes]]] = {}
         for row in rows:
-            place = word(row.seq)
+            place = pack_u64(row.seq)
             for key in _keys_of_row(row):
                 entries.setdefault(key, []).append((key, place))
         with self._env.begin(db=self._places, write=True) as txn:

@@ -8,7 +8,7 @@ import msgspec
 from events.conversation.events import MessageIgnored, MessageSeen, PolicyDecided
 from events.event import Recorded
 from events.policy.account_policy import Action, ToolGrant
-from events.streams import Group, Peer, parse_stream
+from events.streams import GroupId, PeerId, parse_stream
 from store.audit.selection import Selection
 from store.log.event_log import EventLog
 
@@ -25,7 +25,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     seq: int
     time_ms: int
-    address: Peer | Group
+    address: PeerId | GroupId
     sender: str
     sent_ms: int
     message: int
@@ -38,11 +38,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     tools: ToolGrant | None = None
 
 
-class Judged(NamedTuple):
+class JudgedMessage(NamedTuple):
     """A decision of the policy as it was recorded."""
 
     at: Recorded
-    address: Peer | Group
+    address: PeerId | GroupId
     seen: Recorded
     message: MessageSeen
     decided: PolicyDecided
@@ -55,34 +55,34 @@ class Rows:
         self._log = log
         self._selection = selection
         self._waiting: dict[tuple[str, int], Recorded] = {}
-        self._addresses: dict[str, Peer | Group | None] = {}
+        self._addresses: dict[str, PeerId | GroupId | None] = {}
 
     def of(self, events: Iterable[Recorded]) -> Iterator[Decision]:
         """Those among `events`."""
-        for one in events:
-            row = self._row(one)
+        for record in events:
+            row = self._row(record)
             if row is not None and self._fits(row):
                 yield row
 
-    def whole(self, events: Iterable[Recorded]) -> Iterator[Judged | Decision]:
+    def whole(self, events: Iterable[Recorded]) -> Iterator[JudgedMessage | Decision]:
         """The same, but the policy's decisions whole."""
-        for one in events:
-            if isinstance(one.event, MessageIgnored):
-                ignored = self._ignored(one, one.event)
+        for record in events:
+            if isinstance(record.event, MessageIgnored):
+                ignored = self._ignored(record, record.event)
                 if ignored and self._fits(ignored):
                     yield ignored
-            elif (judged := self._judged(one)) and self._fits(_of_policy(judged)):
+            elif (judged := self._judged(record)) and self._fits(_of_policy(judged)):
                 yield judged
 
     def text(self, decision: Decision) -> str | None:
         """The words of the message; `None` when they were erased, or never kept."""
         return self._log.body(decision.message) if decision.rule != INTAKE else None
 
-    def address(self, stream: str) -> Peer | Group | None:
+    def address(self, stream: str) -> PeerId | GroupId | None:
         """The conversation, if it is one that is wanted."""
         if stream not in self._addresses:
             address = parse_stream(stream)
-            wanted = isinstance(address, Peer | Group) and self._selection.wants(address)
+            wanted = isinstance(address, PeerId | GroupId) and self._selection.wants(address)
             self._addresses[stream] = address if wanted else None  # type: ignore[assignment]
         return self._addresses[stream]
 
@@ -98,7 +98,7 @@ class Rows:
             not wanted.text or wanted.in_text(self.text(row))
         )
 
-    def _judged(self, one: Recorded) -> Judged | None:
+    def _judged(self, one: Recorded) -> JudgedMessage | None:
         event = one.event
         if isinstance(event, MessageSeen):
             if len(self._waiting) >= _WAITING_KEPT:
@@ -114,7 +114,7 @@ class Rows:
         seen = seen or self._earlier(one, event.message)
         if seen is None or not isinstance(seen.event, MessageSeen):
             return None
-        return Judged(one, address, seen, seen.event, event)
+        return JudgedMessage(one, address, seen, seen.event, event)
 
     def _earlier(self, one: Recorded, version: int) -> Recorded | None:
         """The event of that version in the stream of `one`: most often it was recorded with it."""
@@ -142,7 +142,7 @@ class Rows:
         )
 
 
-def _of_policy(judged: Judged) -> Decision:
+def _of_policy(judged: JudgedMessage) -> Decision:
     decided = judged.decided
     return Decision(
         seq=judged.at.seq,
@@ -156,6 +156,6 @@ def _of_policy(judged: Judged) -> Decision:
         reason=decided.reason,
         rule=decided.rule,
         mentioned=decided.mentioned,
-        policy=decided.considered.policy,
+        policy=decided.inputs.policy,
         tools=decided.tools,
     )

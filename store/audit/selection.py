@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from events.policy.account_policy import Action
-from events.streams import Group, Peer
+from events.streams import GroupId, PeerId
 
 Kind = Literal["peer", "group"]
 
@@ -32,11 +32,11 @@ class Selection(msgspec.Struct, frozen=True):
         """Whether only certain conversations can hold what is looked for."""
         return bool(self.peer or self.group)
 
-    def wants(self, address: Peer | Group) -> bool:
+    def wants(self, address: PeerId | GroupId) -> bool:
         """Whether decisions of this conversation may fit."""
         if self.account not in ("", address.account):
             return False
-        if isinstance(address, Peer):
+        if isinstance(address, PeerId):
             return not self.group and self.peer in ("", address.name)
         names = ("", address.group, f"{address.creator}/{address.group}")
         return not self.peer and self.group in names

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from events.account.events import PolicyApplied
 from events.conversation.judgement import judge
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, account_stream
-from store.audit.decisions import INTAKE, Decision, Decisions, Judged
+from events.streams import GroupId, account_stream
+from store.audit.decisions import INTAKE, Decision, Decisions, JudgedMessage
 from store.audit.selection import Selection
 from store.log.event_log import EventLog
 
@@ -81,7 +81,7 @@ class WhatIf(msgspec.Struct):
 
     def largest_first(self) -> list[Change]:
         """The changes, the most frequent first."""
-        return sorted(self.changes.values(), key=lambda one: -one.count)
+        return sorted(self.changes.values(), key=lambda change: -change.count)
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -102,11 +102,11 @@ def what_if(
     for one in Decisions(log, selection).each():
         address = one.address
         policy = policies.get(address.account)
-        if policy is None or (isinstance(one, Judged) and _is_another_user(one, policy)):
+        if policy is None or (isinstance(one, JudgedMessage) and _is_another_user(one, policy)):
             found.left_out[address.account] = found.left_out.get(address.account, 0) + 1
             continue
         found.messages += 1
-        if isinstance(one, Judged):
+        if isinstance(one, JudgedMessage):
             before, after, example = _recorded(one), decide_under(policy, one), one.seen.seq
         else:
             if address.account not in limits:
@@ -118,10 +118,10 @@ def what_if(
     return found
 
 
-def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
+def decide_under(policy: AccountPolicy, one: JudgedMessage) -> Outcome:
     """What comes of a message that was judged, if `policy` is in force."""
-    waited_for_members = one.decided.considered.membership == "unknown"
-    if isinstance(one.address, Group) and not policy.enable_groups:
+    waited_for_members = one.decided.inputs.membership == "unknown"
+    if isinstance(one.address, GroupId) and not policy.enable_groups:
         ignored = Outcome("ignore", "groups-disabled", INTAKE)
         return _recorded(one) if waited_for_members else ignored
     if one.message.length > policy.max_message_chars:
@@ -130,23 +130,23 @@ def decide_under(policy: AccountPolicy, one: Judged) -> Outcome:
         return replace(_recorded(one), action=UNKNOWN)
     decided = one.decided
     verdict, tools = judge(
-        policy, one.address, one.message.sender, decided.considered, mention=decided.mentioned
+        policy, one.address, one.message.sender, decided.inputs, mention=decided.mentioned
     )
     same = verdict.action == decided.action == "process" and tools != decided.tools
     return Outcome(verdict.action, verdict.reason, verdict.rule, tools=same)
 
 
-def _recorded(one: Judged) -> Outcome:
+def _recorded(one: JudgedMessage) -> Outcome:
     return Outcome(one.decided.action, one.decided.reason, one.decided.rule)
 
 
-def _is_another_user(one: Judged, policy: AccountPolicy) -> bool:
-    return one.decided.considered.own != policy.username
+def _is_another_user(one: JudgedMessage, policy: AccountPolicy) -> bool:
+    return one.decided.inputs.own != policy.username
 
 
 def _ignored_under(policy: AccountPolicy, one: Decision, limits: "_Limits") -> Outcome:
     """What comes of a message that was ignored before any policy was asked."""
-    in_group = isinstance(one.address, Group)
+    in_group = isinstance(one.address, GroupId)
     let_in = (one.reason == "groups-disabled" and policy.enable_groups) or (
         one.reason == "oversize" and policy.max_message_chars > limits.at(one.seq)
     )
@@ -168,9 +168,9 @@ class _Limits:
 
 
 def _limits(log: EventLog, account: str) -> Iterator[tuple[int, int]]:
-    for one in log.read_stream(account_stream(account)):
-        if isinstance(one.event, PolicyApplied):
-            yield one.seq, one.event.policy.max_message_chars
+    for record in log.read_stream(account_stream(account)):
+        if isinstance(record.event, PolicyApplied):
+            yield record.seq, record.event.policy.max_message_chars
 
 
 def _note(found: WhatIf, account: str, before: Outcome, after: Outcome, example: int) -> None:

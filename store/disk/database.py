@@ -17,7 +17,7 @@ from store.disk.layout import (
     open_environment,
     open_tables,
 )
-from store.disk.read_write_lock import Gate
+from store.disk.read_write_lock import ReadWriteLock
 from store.errors import LogDamaged, LogUnusable
 
 _P = ParamSpec("_P")
@@ -37,7 +37,7 @@ class Database:
         self.data = folder / DATA_FILE
         self._pid = os.getpid()
         self._closed = False
-        self._gate = Gate()
+        self._gate = ReadWriteLock()
         check_data_file(self.data)
         try:
             self._env = open_environment(folder, readonly=readonly, map_size=map_size)

@@ -54,8 +54,8 @@ _word = struct.Struct(">Q")
 _pair = struct.Struct(">QQ")
 _span = struct.Struct(">QI")
 _slot = struct.Struct(">QB")
-word = _word.pack
-pair = _pair.pack
+pack_u64 = _word.pack
+pack_u64_pair = _pair.pack
 span = _span.pack
 slot = _slot.pack
 
@@ -92,13 +92,13 @@ _decode_about = msgspec.msgpack.Decoder(About).decode
 _decode_format = msgspec.msgpack.Decoder(dict[str, object]).decode
 
 
-def unword(data: bytes) -> int:
+def unpack_u64(data: bytes) -> int:
     """The number in 8 bytes."""
     number: int = _word.unpack(data)[0]
     return number
 
 
-def unpair(data: bytes) -> tuple[int, int]:
+def unpack_u64_pair(data: bytes) -> tuple[int, int]:
     """The two numbers in 16 bytes."""
     first, second = _pair.unpack(data)
     return first, second

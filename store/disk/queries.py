@@ -17,12 +17,12 @@ from store.disk.layout import (
     Tables,
     Transaction,
     decode_position,
-    pair,
+    pack_u64,
+    pack_u64_pair,
     slot,
-    unpair,
+    unpack_u64,
+    unpack_u64_pair,
     unspan,
-    unword,
-    word,
 )
 from store.disk.position import Position
 from store.errors import LogDamaged
@@ -52,12 +52,12 @@ def batches_after(txn: Transaction, tables: Tables, after: int) -> list[Value]:
     """
     end = position(txn, tables)
     cursor = txn.cursor(tables.log)
-    if after >= end.seq or not _seek(cursor, word(after + 1)):
+    if after >= end.seq or not _seek(cursor, pack_u64(after + 1)):
         return []
     values: list[Value] = []
     size = 0
     for key, data in cursor:
-        first = unword(key)
+        first = unpack_u64(key)
         if values:
             _check(values[-1], previous_hash(data))
             if first - after > PORTION_EVENTS or size > PORTION_BYTES:
@@ -73,7 +73,7 @@ def batch_of(txn: Transaction, tables: Tables, seq: int) -> Value | None:
     if not 0 < seq <= position(txn, tables).seq:
         return None
     cursor = txn.cursor(tables.log)
-    return _checked(txn, tables, cursor) if _seek(cursor, word(seq)) else None
+    return _checked(txn, tables, cursor) if _seek(cursor, pack_u64(seq)) else None
 
 
 def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int) -> list[Value]:
@@ -82,13 +82,19 @@ def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int)
     log = txn.cursor(tables.log)
     values: list[Value] = []
     size = 0
-    if after >= stream_version(txn, tables, stream) or not _seek(cursor, pair(stream, after + 1)):
+    if after >= stream_version(txn, tables, stream) or not _seek(
+        cursor, pack_u64_pair(stream, after + 1)
+    ):
         return []
     for key, value in cursor:
-        if unpair(key)[0] != stream or len(values) == PORTION_BATCHES or size > PORTION_BYTES:
+        if (
+            unpack_u64_pair(key)[0] != stream
+            or len(values) == PORTION_BATCHES
+            or size > PORTION_BYTES
+        ):
             break
         first, _ = unspan(value)
-        if not log.set_key(word(first)):
+        if not log.set_key(pack_u64(first)):
             raise LogDamaged("the index names a batch that isn't there", found=str(first))
         values.append(_checked(txn, tables, log))
         size += len(values[-1].data)
@@ -97,7 +103,7 @@ def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int)
 
 def stream_name(txn: Transaction, tables: Tables, stream: int) -> str:
     """The name of the stream with this id."""
-    name = txn.get(word(stream), db=tables.streams)
+    name = txn.get(pack_u64(stream), db=tables.streams)
     if name is None:
         raise LogDamaged("a stream has no name", found=f"stream {stream}")
     return name.decode(errors="replace")
@@ -106,9 +112,9 @@ def stream_name(txn: Transaction, tables: Tables, stream: int) -> str:
 def stream_version(txn: Transaction, tables: Tables, stream: int) -> int:
     """The number of events of the stream with this id."""
     cursor = txn.cursor(tables.index)
-    if not _seek(cursor, pair(stream, _LAST)):
+    if not _seek(cursor, pack_u64_pair(stream, _LAST)):
         return 0
-    found, version = unpair(cursor.key())
+    found, version = unpack_u64_pair(cursor.key())
     _, count = unspan(cursor.value())
     return version + count - 1 if found == stream else 0
 
@@ -145,7 +151,7 @@ def _seek(cursor: Cursor, key: bytes) -> bool:
 def _checked(txn: Transaction, tables: Tables, cursor: Cursor) -> Value:
     """The batch under the cursor, which then stands on its successor."""
     key, data = cursor.item()
-    value = Value(unword(key), data)
+    value = Value(unpack_u64(key), data)
     expected = previous_hash(cursor.value()) if cursor.next() else position(txn, tables).hash
     _check(value, expected)
     return value

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
+class ReadWriteLock:
     """`enter` and `leave` enclose what may be done by many; `alone` waits until all have left."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from store.disk.layout import (
     Tables,
     Transaction,
     decode_position,
-    unword,
+    unpack_u64,
 )
 from store.disk.position import Position
 from store.errors import LogDamaged
@@ -23,10 +23,12 @@ def check_tail(txn: Transaction, tables: Tables, log_id: str, where: str) -> Pos
             _demand(position.seq == 0 and position.hash == genesis(log_id), "events", where)
             return position
         key, value = cursor.item()
-        _demand(chain_hash(value) == position.hash, "last batch", f"{where}, event {unword(key)}")
+        _demand(
+            chain_hash(value) == position.hash, "last batch", f"{where}, event {unpack_u64(key)}"
+        )
         last = batch.decode(value)
         count = sum(len(run.entries) for run in last.runs)
-        _demand(unword(key) == last.first, "last batch's key", where)
+        _demand(unpack_u64(key) == last.first, "last batch's key", where)
         _demand(last.first + count - 1 == position.seq, "last sequence", where)
         _check_streams(txn, tables, last, where)
     except UNREADABLE as error:

@@ -23,7 +23,7 @@ _MAX_BODIES = 256
 """A body's slot is one byte of its key."""
 
 
-class Effects(NamedTuple):
+class IndexChanges(NamedTuple):
     """What an event changes in the derived indexes. `place`: of the event in its part, from 0."""
 
     place: int
@@ -32,13 +32,13 @@ class Effects(NamedTuple):
     closes: tuple[int, ...]
 
 
-class Part(NamedTuple):
+class StreamAppend(NamedTuple):
     """Consecutive events of one stream, their bytes, and what they change in the indexes."""
 
     stream: str
     entries: list[Entry]
     encoded: bytes
-    effects: list[Effects]
+    effects: list[IndexChanges]
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Append(msgspec.Struct, frozen=True):
     event in the append (from 0) and their slot. `size` is about what it takes on disk, bytes.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[StreamAppend, ...]
     expected: Mapping[str, int]
     identities: tuple[bytes, ...]
     bodies: tuple[tuple[int, int, Body], ...]
@@ -94,7 +94,7 @@ def _check_bodies(draft: Draft) -> None:
             raise _invalid(draft, f"a body's salt has {len(body.salt)} bytes, not {SALT_BYTES}")
 
 
-def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> Part:
+def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> StreamAppend:
     if not stream or stream not in expected:
         raise _invalid(drafts[0], "its stream has no name, or no version is expected of it")
     try:
@@ -105,17 +105,17 @@ def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> Part
         raise _invalid(
             drafts[0], f"it, or one after it, could not be read again: {error}"
         ) from error
-    return Part(stream, entries, encoded, list(_effects(entries)))
+    return StreamAppend(stream, entries, encoded, list(_effects(entries)))
 
 
-def _effects(entries: list[Entry]) -> Iterator[Effects]:
+def _effects(entries: list[Entry]) -> Iterator[IndexChanges]:
     for place, (_, event) in enumerate(entries):
         changes = projected(event)
         if changes is not NOTHING:
-            yield Effects(place, *changes)
+            yield IndexChanges(place, *changes)
 
 
-def _identities(parts: tuple[Part, ...]) -> list[bytes]:
+def _identities(parts: tuple[StreamAppend, ...]) -> list[bytes]:
     known = [each for part in parts for effects in part.effects for each in effects.identities]
     for identity in known:
         if len(identity) != IDENTITY_BYTES:

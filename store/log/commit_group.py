@@ -1,7 +1,8 @@
 """Group commit: which of the appends that wait are admitted, and what their one batch holds.
 
 Pure. What a log already knows comes in through `Known`; what is to be written comes out as
-attributes of the `Group`. Each append is admitted on top of those before it, or refused whole.
+attributes of the `CommitGroup`. Each append is admitted on top of those before it, or refused
+whole.
 """
 
 from typing import Protocol
@@ -12,7 +13,7 @@ from events.event import Body, Recorded
 from store.disk import batch
 from store.disk.batch import Batch, Run
 from store.disk.position import Position
-from store.log.append import Append, Effects, Part
+from store.log.append import Append, IndexChanges, StreamAppend
 from store.log.event_log import Committed, Conflict, Duplicate, Outcome
 
 
@@ -38,7 +39,7 @@ class Known(Protocol):
         """Whether a message is known."""
 
 
-class Group:
+class CommitGroup:
     """The appends of one commit, admitted one after the other.
 
     `streams` holds the new state of those touched, `created` the names of the new ones, `starts`
@@ -105,7 +106,7 @@ class Group:
     def _state(self, name: str) -> StreamState | None:
         return self.streams.get(name) or self._known.stream(name)
 
-    def _record(self, part: Part) -> list[Recorded]:
+    def _record(self, part: StreamAppend) -> list[Recorded]:
         state = self._state(part.stream) or self._create(part.stream)
         version = state.version + 1
         name = None if state.version else part.stream
@@ -131,7 +132,7 @@ class Group:
         self.created.append(state)
         return state
 
-    def _project(self, stream: int, version: int, effects: Effects) -> None:
+    def _project(self, stream: int, version: int, effects: IndexChanges) -> None:
         for identity in effects.identities:
             self.seen[identity] = stream, version
         if effects.opens:

@@ -10,7 +10,7 @@ from store.disk.database import Database
 from store.disk.position import Position
 from store.log.append import Append
 from store.log.bodies import NONCE_BYTES, seal
-from store.log.commit_group import Group, StreamState
+from store.log.commit_group import CommitGroup, StreamState
 from store.log.event_log import Head, Outcome
 from store.log.keyring import Keyring
 from store.log.transaction import SealedBody, TransactionView, write_group
@@ -75,7 +75,7 @@ class Committer:
     def _transact(self, appends: list[Append]) -> list[Outcome]:
         with self._database.writing() as txn:
             view = TransactionView(txn, self._database.tables, self._states)
-            group = Group(view, self._position, self._clock_ns())
+            group = CommitGroup(view, self._position, self._clock_ns())
             outcomes = [group.admit(append) for append in appends]
             position = self._position
             if group.count:
@@ -84,7 +84,7 @@ class Committer:
         self._remember(group)
         return outcomes
 
-    def _sealed(self, group: Group) -> list[SealedBody]:
+    def _sealed(self, group: CommitGroup) -> list[SealedBody]:
         persons = (body.person for _, _, body in group.bodies)
         ciphers = self._keyring.ciphers(persons, week_of(group.time))
         nonces = self._entropy(NONCE_BYTES * len(group.bodies))
@@ -104,7 +104,7 @@ class Committer:
             sealed.append((seq, slot, secret))
         return sealed
 
-    def _remember(self, group: Group) -> None:
+    def _remember(self, group: CommitGroup) -> None:
         if len(self._states) > _STATES_KEPT:
             self._states.clear()
         self._states.update(group.streams)

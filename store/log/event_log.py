@@ -25,12 +25,12 @@ from store.errors import (
 from store.log.bodies import SecretKey
 
 __all__ = [
+    "CommitFailed",
     "Committed",
     "Conflict",
     "Duplicate",
     "DuplicateMessage",
     "EventLog",
-    "Failed",
     "Head",
     "InvalidAppend",
     "LogDamaged",
@@ -75,13 +75,13 @@ class Duplicate(msgspec.Struct, frozen=True):
     identity: bytes
 
 
-class Failed(msgspec.Struct, frozen=True):
+class CommitFailed(msgspec.Struct, frozen=True):
     """Unknown whether it was stored: the log must be reopened and read to its tail."""
 
     error: str
 
 
-Outcome = Committed | Conflict | Duplicate | Failed
+Outcome = Committed | Conflict | Duplicate | CommitFailed
 
 
 class LogStats(msgspec.Struct, frozen=True):
@@ -189,7 +189,7 @@ class EventLog(Protocol):
         """Figures for an operator."""
 
     def close(self) -> None:
-        """Commit what waits, and let the log go. What can't be committed gets `Failed`."""
+        """Commit what waits, and let the log go. What can't be committed gets `CommitFailed`."""
 
 
 def events_of(outcome: Outcome) -> tuple[Recorded, ...]:
@@ -206,5 +206,5 @@ def events_of(outcome: Outcome) -> tuple[Recorded, ...]:
             )
         case Duplicate(identity):
             raise DuplicateMessage("the message is known already", found=identity.hex())
-        case Failed(error):
+        case CommitFailed(error):
             raise LogFailed(error)

@@ -34,8 +34,8 @@ from store.log.writer import Writer
 class LmdbLog(LmdbReader):
     """An `EventLog` in a folder. There is one writer: this object, until it is closed.
 
-    After a commit with unknown outcome (`Failed`) it can't be used to write any more: close it,
-    open another one, and read on from the last event that is known.
+    After a commit with unknown outcome (`CommitFailed`) it can't be used to write any more: close
+    it, open another one, and read on from the last event that is known.
     """
 
     def __init__(

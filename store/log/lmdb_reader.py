@@ -8,7 +8,7 @@ from events.codec import UNREADABLE
 from events.event import Draft, Recorded
 from store.disk import batch, queries
 from store.disk.database import Database
-from store.disk.layout import unpair
+from store.disk.layout import unpack_u64_pair
 from store.disk.queries import Value
 from store.errors import LogUnusable
 from store.log import bodies
@@ -118,7 +118,7 @@ class LmdbReader:
 
     def open_work(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """See `EventLog`."""
-        keys = (unpair(key) for key, _ in self._scan("open"))
+        keys = (unpack_u64_pair(key) for key, _ in self._scan("open"))
         for stream, work in groupby(keys, key=lambda key: key[0]):
             yield self._names[stream], tuple(version for _, version in work)
 
@@ -216,7 +216,7 @@ class LmdbReader:
         return self._database.query(queries.stream_name, stream)
 
     def _place(self, value: bytes) -> Place:
-        stream, version = unpair(value)
+        stream, version = unpack_u64_pair(value)
         return Place(self._names[stream], version)
 
 

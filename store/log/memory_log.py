@@ -17,7 +17,7 @@ from store.disk.batch import genesis
 from store.disk.position import Position
 from store.errors import LogUnusable
 from store.log.append import Append, prepare
-from store.log.commit_group import Group, Key, StreamState
+from store.log.commit_group import CommitGroup, Key, StreamState
 from store.log.event_log import Committed, Head, LogStats, Outcome, Place, SecretKey, events_of
 
 
@@ -199,14 +199,14 @@ class MemoryLog:
 
     def _commit(self, append: Append) -> Outcome:
         with self._changed:
-            group = Group(self, self._position, self._clock_ns())
+            group = CommitGroup(self, self._position, self._clock_ns())
             outcome = group.admit(append)
             if isinstance(outcome, Committed) and outcome.events:
                 self._store(group, outcome.events)
                 self._changed.notify_all()
             return outcome
 
-    def _store(self, group: Group, recorded: Iterable[Recorded]) -> None:
+    def _store(self, group: CommitGroup, recorded: Iterable[Recorded]) -> None:
         _, position = group.seal()
         self._streams.update(group.streams)
         for each in recorded:

@@ -12,15 +12,15 @@ from store.disk.layout import (
     Transaction,
     encode,
     name_key,
-    pair,
+    pack_u64,
+    pack_u64_pair,
     slot,
     span,
-    unword,
-    word,
+    unpack_u64,
 )
 from store.disk.position import Position
 from store.errors import LogDamaged
-from store.log.commit_group import Group, StreamState
+from store.log.commit_group import CommitGroup, StreamState
 
 Items = list[tuple[bytes, bytes]]
 SealedBody = tuple[int, int, bytes]
@@ -52,35 +52,37 @@ def find_stream(txn: Transaction, tables: Tables, name: str) -> StreamState | No
     key = txn.get(name_key(name), db=tables.names)
     if key is None:
         return None
-    stream = unword(key)
+    stream = unpack_u64(key)
     if (found := queries.stream_name(txn, tables, stream)) != name:
         raise LogDamaged("the table of streams' names is damaged", where=name, found=found)
     return StreamState(stream, name, queries.stream_version(txn, tables, stream))
 
 
 def write_group(
-    txn: Transaction, tables: Tables, group: Group, bodies: list[SealedBody]
+    txn: Transaction, tables: Tables, group: CommitGroup, bodies: list[SealedBody]
 ) -> Position:
     """Put everything that `group` says. Gives the position after it."""
     data, position = group.seal()
-    first = word(group.first)
+    first = pack_u64(group.first)
     _put(txn, tables.log, [(first, data)], append=True)
     _put(txn, tables.index, _index(group))
-    _put(txn, tables.streams, [(word(s.id), s.name.encode()) for s in group.created], append=True)
-    _put(txn, tables.names, sorted((name_key(s.name), word(s.id)) for s in group.created))
-    _put(txn, tables.seen, sorted((i, pair(s, v)) for i, (s, v) in group.seen.items()))
+    _put(
+        txn, tables.streams, [(pack_u64(s.id), s.name.encode()) for s in group.created], append=True
+    )
+    _put(txn, tables.names, sorted((name_key(s.name), pack_u64(s.id)) for s in group.created))
+    _put(txn, tables.seen, sorted((i, pack_u64_pair(s, v)) for i, (s, v) in group.seen.items()))
     _put(txn, tables.bodies, [(slot(seq, at), value) for seq, at, value in bodies], append=True)
     for key in sorted(group.closed):
-        txn.delete(pair(*key), db=tables.open)
-    _put(txn, tables.open, [(pair(s, v), b"") for s, v in sorted(group.opened)])
+        txn.delete(pack_u64_pair(*key), db=tables.open)
+    _put(txn, tables.open, [(pack_u64_pair(s, v), b"") for s, v in sorted(group.opened)])
     _put(txn, tables.meta, [(POSITION, encode(position))], overwrite=True)
     return position
 
 
-def _index(group: Group) -> Items:
+def _index(group: CommitGroup) -> Items:
     starts = group.starts
     return sorted(
-        (pair(s.id, starts[s.id]), span(group.first, s.version - starts[s.id] + 1))
+        (pack_u64_pair(s.id, starts[s.id]), span(group.first, s.version - starts[s.id] + 1))
         for s in group.streams.values()
     )
 

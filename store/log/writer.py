@@ -6,7 +6,8 @@ larger the busier the log is. Three ends of a commit:
 - durable, or refused: each author hears its own outcome, in the order of the appends;
 - no room (`NoRoom`): nothing of it was stored; the writer keeps what waits, says so, and tries
   again;
-- anything else: nobody knows what was stored. This and all later appends get `Failed`, for a flush
+- anything else: nobody knows what was stored. This and all later appends get `CommitFailed`, for a
+  flush
   that failed once must not be trusted when it is repeated.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 
 from store.log.append import Append
-from store.log.event_log import Failed, Outcome
+from store.log.event_log import CommitFailed, Outcome
 
 MAX_EVENTS = 250
 """Events of a group. A larger append is a group of its own.
@@ -89,7 +90,7 @@ class Writer:
         self._room.set()
 
     def fail(self, reason: str) -> None:
-        """Commit nothing any more: what waits, and what is still to come, gets `Failed`."""
+        """Commit nothing any more: what waits, and what is still to come, gets `CommitFailed`."""
         self.failed = self.failed or reason
         self._room.set()
 
@@ -148,7 +149,7 @@ class Writer:
             else:
                 self.stalled = None
                 return outcomes
-        return [Failed(self.failed or "") for _ in group]
+        return [CommitFailed(self.failed or "") for _ in group]
 
     def _stall(self, reason: str, pause: int) -> None:
         if self._closing:

@@ -19,9 +19,9 @@ from store.disk.layout import DATA_FILE, unslot
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.log import bodies
 from store.log.snapshots import FOLDER
-from store.maintenance.isolation import apart
+from store.maintenance.isolation import run_isolated
 from store.maintenance.kept_states import compare_snapshots
-from store.maintenance.raw_log import Source, opened
+from store.maintenance.raw_log import RawLog, opened
 from store.maintenance.rebuilt import Rebuilt
 
 MOST = 20
@@ -30,7 +30,7 @@ MOST = 20
 _ATTEMPTS = 3
 
 
-class Part(msgspec.Struct, frozen=True):
+class CheckedPart(msgspec.Struct, frozen=True):
     """A part of the log: what was `seen` of it, and the `damage`, each with its place."""
 
     name: str
@@ -38,7 +38,7 @@ class Part(msgspec.Struct, frozen=True):
     damage: tuple[str, ...] = ()
 
 
-def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[Part]:
+def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[CheckedPart]:
     """Look at every part of the log in `folder`; with `quick` at the chain alone.
 
     `fingerprint`: of the code that folds, for the snapshots. Raises `LogUnusable` when there is no
@@ -53,16 +53,16 @@ def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[Part]:
     return parts
 
 
-def _apart(name: str, folder: Path, look: Callable[..., Part], *args: object) -> Part:
+def _apart(name: str, folder: Path, look: Callable[..., CheckedPart], *args: object) -> CheckedPart:
     try:
-        return apart(folder, look, folder, *args)
+        return run_isolated(folder, look, folder, *args)
     except LogUnusable:
         raise
     except LogError as error:
-        return Part(name, "can't be read", (str(error),))
+        return CheckedPart(name, "can't be read", (str(error),))
 
 
-def _pages(path: Path) -> Part:
+def _pages(path: Path) -> CheckedPart:
     """Pages that a commit is about to put in use are not reached from the end before it: so the
     walk holds if no commit ended meanwhile."""
     if not path.exists():
@@ -72,8 +72,10 @@ def _pages(path: Path) -> Part:
         before = _meta_pages(path)
         problems = structure(path)
         if not problems or _meta_pages(path) == before:
-            return Part("pages", seen, tuple(problems[:MOST]))
-    return Part("pages", "not looked at: the daemon writes all the while, and pages move then")
+            return CheckedPart("pages", seen, tuple(problems[:MOST]))
+    return CheckedPart(
+        "pages", "not looked at: the daemon writes all the while, and pages move then"
+    )
 
 
 def _meta_pages(path: Path) -> bytes:
@@ -81,17 +83,17 @@ def _meta_pages(path: Path) -> bytes:
         return file.read(2 * mmap.PAGESIZE)
 
 
-def _chain(folder: Path) -> Part:
+def _chain(folder: Path) -> CheckedPart:
     with opened(folder) as source:
         walk = _Walk(source)
         damage = tuple(islice(walk.damage(), MOST))
-        return Part("chain", f"{walk.batches:,} batches up to event {walk.seq:,}", damage)
+        return CheckedPart("chain", f"{walk.batches:,} batches up to event {walk.seq:,}", damage)
 
 
 class _Walk:
     """All batches in their order, each held against the hash that comes after it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RawLog) -> None:
         self._source = source
         self.batches = 0
         self.seq = 0
@@ -145,7 +147,7 @@ class _Walk:
             return f"stream {stream}"
 
 
-def _words(folder: Path) -> Part:
+def _words(folder: Path) -> CheckedPart:
     """To read is to check: each body is authenticated."""
     intact = without_key = 0
     damage: list[str] = []
@@ -164,24 +166,24 @@ def _words(folder: Path) -> Part:
                 if len(damage) == MOST:
                     break
     erased = f", {without_key:,} whose key was destroyed" if without_key else ""
-    return Part("words", f"{intact:,} bodies{erased}", tuple(damage))
+    return CheckedPart("words", f"{intact:,} bodies{erased}", tuple(damage))
 
 
-def _indexes(folder: Path) -> Part:
+def _indexes(folder: Path) -> CheckedPart:
     with opened(folder) as source:
         rebuilt = Rebuilt(source)
         found = islice(rebuilt.compare(), MOST)
         damage = tuple(f"table {one.table}: {one.what}" for one in found)
-        return Part("indexes", f"{sum(rebuilt.entries.values()):,} entries", damage)
+        return CheckedPart("indexes", f"{sum(rebuilt.entries.values()):,} entries", damage)
 
 
-def _snapshots(folder: Path, fingerprint: bytes) -> Part:
+def _snapshots(folder: Path, fingerprint: bytes) -> CheckedPart:
     """One that isn't believed is no damage: it is ignored, and made again."""
     with opened(folder) as source:
         kept = list(compare_snapshots(folder, source.log, fingerprint))
     files = sum(1 for path in (folder / FOLDER).glob("*") if not path.suffix)
     wrong = (one for one in kept if not one.agrees)
-    return Part(
+    return CheckedPart(
         "snapshots",
         f"{len(kept):,} in use, {files - len(kept):,} ignored",
         tuple(f"{one.stream}, version {one.version}: not what its events fold to" for one in wrong),

@@ -21,7 +21,7 @@ class ReaderDied(LogDamaged):
     """The process that read the log was ended by it."""
 
 
-def apart(folder: Path, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+def run_isolated(folder: Path, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What `work` returns in a process of its own; `folder` is the log that it reads.
 
     Raises the `LogError` that `work` raises, and `ReaderDied`.

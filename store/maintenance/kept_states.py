@@ -43,7 +43,7 @@ def _folded(log: EventLog, stream: str, version: int) -> object:
 
 def _state(stream: str, data: bytes) -> object:
     if stream == GATEWAY:
-        return msgspec.msgpack.decode(data, type=life.Life)
+        return msgspec.msgpack.decode(data, type=life.GatewayState)
     if isinstance(parse_stream(stream), str):
-        return msgspec.msgpack.decode(data, type=account.Account)
-    return msgspec.msgpack.decode(data, type=conversation.Conversation)
+        return msgspec.msgpack.decode(data, type=account.AccountState)
+    return msgspec.msgpack.decode(data, type=conversation.ConversationState)

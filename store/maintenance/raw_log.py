@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from store.disk import queries
 from store.disk.creation import KEYS_FILE
 from store.disk.database import Database
-from store.disk.layout import DATA_FILE, MAP_SIZE, Tables, Transaction, unword, word
+from store.disk.layout import DATA_FILE, MAP_SIZE, Tables, Transaction, pack_u64, unpack_u64
 from store.disk.position import Position
 from store.errors import LogUnusable
 from store.log.keyring import Keyring
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 Entries = list[tuple[bytes, bytes]]
 
 
-class Source:
+class RawLog:
     """The log in `folder`, opened without the checks that a log makes of its end."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,15 +53,15 @@ class Source:
 
     def batches(self, first: int) -> Iterator[tuple[int, bytes]]:
         """The batches with a key from `first` on, by key."""
-        return ((unword(key), data) for key, data in self.entries("log", word(first)))
+        return ((unpack_u64(key), data) for key, data in self.entries("log", pack_u64(first)))
 
     def batch_before(self, first: int) -> bytes | None:
         """The batch just before the key `first`."""
-        return self._database.query(_before, word(first))
+        return self._database.query(_before, pack_u64(first))
 
     def batch_key(self, seq: int) -> int:
         """The key of the batch that holds the event `seq`, or of the last one before it; or 1."""
-        return self._database.query(_key_at, word(seq))
+        return self._database.query(_key_at, pack_u64(seq))
 
     def entries(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """A table's entries from the key `start` on."""
@@ -79,9 +79,9 @@ class Source:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Source]:
-    """A `Source` for the length of a block."""
-    source = Source(folder)
+def opened(folder: Path) -> Iterator[RawLog]:
+    """A `RawLog` for the length of a block."""
+    source = RawLog(folder)
     try:
         yield source
     finally:
@@ -111,4 +111,4 @@ def _key_at(txn: Transaction, tables: Tables, key: bytes) -> int:
     cursor = txn.cursor(tables.log)
     past = cursor.set_range(key)
     found = (cursor.key() == key or cursor.prev()) if past else cursor.last()
-    return unword(cursor.key()) if found else 1
+    return unpack_u64(cursor.key()) if found else 1

@@ -14,11 +14,19 @@ from events.event import Event
 from events.projections import closes, identities, opens
 from store.disk import batch, queries
 from store.disk.batch import Batch, Entry
-from store.disk.layout import Tables, Transaction, name_key, pair, span, unpair, word
+from store.disk.layout import (
+    Tables,
+    Transaction,
+    name_key,
+    pack_u64,
+    pack_u64_pair,
+    span,
+    unpack_u64_pair,
+)
 from store.errors import LogDamaged
-from store.maintenance.raw_log import Source
+from store.maintenance.raw_log import RawLog
 
-Wanted = list[tuple[str, bytes, bytes]]
+PendingFile = list[tuple[str, bytes, bytes]]
 """Entries that must be there: table, key, value."""
 
 CATCHING_UP = 1_000
@@ -37,7 +45,7 @@ class Difference(msgspec.Struct, frozen=True):
 class Rebuilt:
     """Builds again what is derived from the log in `source`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RawLog) -> None:
         self._source = source
         self._open: set[bytes] = set()
         self.events = 0
@@ -84,21 +92,21 @@ class Rebuilt:
             firsts.setdefault(stream, run.version)
             counts[stream] = counts.get(stream, 0) + len(run.entries)
             if run.name is not None:
-                yield "streams", word(stream), run.name.encode()
-                yield "names", name_key(run.name), word(stream)
+                yield "streams", pack_u64(stream), run.name.encode()
+                yield "names", name_key(run.name), pack_u64(stream)
             for version, (_, event) in enumerate(run.entries, run.version):
                 self._follow_work(stream, version, event)
                 for identity in identities(event):
-                    yield "seen", identity, pair(stream, version)
+                    yield "seen", identity, pack_u64_pair(stream, version)
         self.events += sum(counts.values())
         for stream, first in firsts.items():
-            yield "index", pair(stream, first), span(key, counts[stream])
+            yield "index", pack_u64_pair(stream, first), span(key, counts[stream])
 
     def _follow_work(self, stream: int, version: int, event: Event) -> None:
         for ended in closes(event):
-            self._open.discard(pair(stream, ended))
+            self._open.discard(pack_u64_pair(stream, ended))
         if opens(event):
-            self._open.add(pair(stream, version))
+            self._open.add(pack_u64_pair(stream, version))
 
     def _compare_end(self, end: "_End") -> Iterator[Difference]:
         for table, expected in self.entries.items():
@@ -126,7 +134,7 @@ def _end(txn: Transaction, tables: Tables) -> _End:
     )
 
 
-def _missing(txn: Transaction, tables: Tables, wanted: Wanted) -> Wanted:
+def _missing(txn: Transaction, tables: Tables, wanted: PendingFile) -> PendingFile:
     return [
         (table, key, value)
         for table, key, value in wanted
@@ -135,7 +143,7 @@ def _missing(txn: Transaction, tables: Tables, wanted: Wanted) -> Wanted:
 
 
 def _work(key: bytes) -> tuple[str, int]:
-    stream, version = unpair(key)
+    stream, version = unpack_u64_pair(key)
     return f"version {version}", stream
 
 

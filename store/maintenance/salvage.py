@@ -23,21 +23,21 @@ from store.disk.layout import (
     About,
     Tables,
     Transaction,
+    pack_u64,
     slot,
     unslot,
-    word,
 )
 from store.disk.position import Position
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.log import bodies
-from store.log.append import Append, Effects, Part
-from store.log.commit_group import Group, StreamState
+from store.log.append import Append, IndexChanges, StreamAppend
+from store.log.commit_group import CommitGroup, StreamState
 from store.log.event_log import Head
 from store.log.transaction import SealedBody, TransactionView, write_group
 from store.maintenance.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
 from store.maintenance.integrity import examine
-from store.maintenance.isolation import ReaderDied, apart
-from store.maintenance.raw_log import Source, opened
+from store.maintenance.isolation import ReaderDied, run_isolated
+from store.maintenance.raw_log import RawLog, opened
 
 BATCHES = 1_000
 """How many batches are flushed to the disk together."""
@@ -79,9 +79,9 @@ def salvage(folder: Path, dest: Path) -> Salvaged:
     Raises `LogUnusable` when `dest` exists, and `LogDamaged` when nothing can be read at all.
     """
     with fresh_folder(dest) as aside:
-        apart(folder, _begin, folder, aside)
+        run_isolated(folder, _begin, folder, aside)
         try:
-            saved = apart(folder, _copy, folder, aside, BATCHES)
+            saved = run_isolated(folder, _copy, folder, aside, BATCHES)
         except ReaderDied:
             # One at a time, so that all is kept that comes before the page that kills.
             saved = _up_to_death(folder, aside)
@@ -95,9 +95,9 @@ def salvage(folder: Path, dest: Path) -> Salvaged:
 
 def _up_to_death(folder: Path, aside: Path) -> _Saved:
     try:
-        return apart(folder, _copy, folder, aside, 1)
+        return run_isolated(folder, _copy, folder, aside, 1)
     except ReaderDied as death:
-        return _Saved(apart(folder, _ended, folder), None, str(death))
+        return _Saved(run_isolated(folder, _ended, folder), None, str(death))
 
 
 def _begin(folder: Path, aside: Path) -> None:
@@ -131,7 +131,7 @@ def _copy(folder: Path, aside: Path, batches: int) -> _Saved:
 class _Copying:
     """Batches on their way from the old log to the new one."""
 
-    def __init__(self, source: Source, new: Database, batches: int) -> None:
+    def __init__(self, source: RawLog, new: Database, batches: int) -> None:
         self._source = source
         self._new = new
         self._batches = batches
@@ -173,12 +173,12 @@ class _Copying:
             raise _Unproved("its batch is not the one whose hash was recorded after it")
         return data
 
-    def _again(self, txn: Transaction, data: bytes) -> Group:
+    def _again(self, txn: Transaction, data: bytes) -> CommitGroup:
         """The batch's events admitted anew; they must make the same batch."""
         found = batch.decode_lazily(data)
         if len(self._states) > _STATES_KEPT:
             self._states.clear()
-        group = Group(
+        group = CommitGroup(
             TransactionView(txn, self._new.tables, self._states), self._position, found.time
         )
         names: dict[int, str] = {}
@@ -192,7 +192,7 @@ class _Copying:
             raise _Unproved("its batch, recorded again, comes out differently")
         return group
 
-    def _bodies(self, group: Group) -> list[SealedBody]:
+    def _bodies(self, group: CommitGroup) -> list[SealedBody]:
         try:
             found = self._source.ask(_bodies_of, group.first, group.first + group.count - 1)
         except LogDamaged:
@@ -217,14 +217,14 @@ class _Copying:
         return True
 
 
-def _part(stream: str, entries: msgspec.Raw) -> Part:
+def _part(stream: str, entries: msgspec.Raw) -> StreamAppend:
     decoded = batch.decode_entries(entries)
     changes = ((place, projected(event)) for place, (_, event) in enumerate(decoded))
-    effects = [Effects(place, *change) for place, change in changes if change is not NOTHING]
-    return Part(stream, decoded, bytes(entries), effects)
+    effects = [IndexChanges(place, *change) for place, change in changes if change is not NOTHING]
+    return StreamAppend(stream, decoded, bytes(entries), effects)
 
 
-def _position(source: Source) -> Position | None:
+def _position(source: RawLog) -> Position | None:
     try:
         return source.position()
     except LogDamaged:
@@ -238,7 +238,7 @@ def _about(txn: Transaction, tables: Tables) -> About:
 def _with_next(txn: Transaction, tables: Tables, first: int) -> tuple[bytes | None, bytes | None]:
     """The batch with this key, and the hash that its successor has of it."""
     cursor = txn.cursor(tables.log)
-    if not cursor.set_key(word(first)):
+    if not cursor.set_key(pack_u64(first)):
         return None, None
     data = cursor.value()
     return data, batch.previous_hash(cursor.value()) if cursor.next() else None

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import msgspec
 
 from events.conversation.events import (
+    MessageDeadLettered,
     MessageDropped,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PolicyDecided,
 )
 from events.event import Recorded
@@ -35,17 +35,17 @@ class DeadLetter(msgspec.Struct, frozen=True):
 def dead_letters(log: EventLog) -> Iterator[DeadLetter]:
     """All that are neither retried nor dropped, oldest first. Reads the whole log once."""
     left: dict[tuple[str, int], Recorded] = {}
-    for one in log.read():
-        match one.event:
-            case MessageSetAside(message=message, reason="agent"):
-                left[one.stream, message] = one
+    for record in log.read():
+        match record.event:
+            case MessageDeadLettered(message=message, reason="agent"):
+                left[record.stream, message] = record
             case MessageRetried(message=message) | MessageDropped(message=message):
-                left.pop((one.stream, message), None)
+                left.pop((record.stream, message), None)
     for (stream, aside), one in left.items():
         seen = message_behind(log, stream, aside)
         if seen is None or not isinstance(seen.event, MessageSeen):
             continue
-        if isinstance(one.event, MessageSetAside):
+        if isinstance(one.event, MessageDeadLettered):
             yield DeadLetter(
                 stream, aside, seen, seen.event.sender, one.event.reason, one.time // 1_000_000
             )
@@ -61,7 +61,7 @@ def message_behind(log: EventLog, stream: str, version: int) -> Recorded | None:
 
 def tools_of(log: EventLog, seen: Recorded) -> ToolGrant | None:
     """The tools that the decision on a message granted; `None` when it was not let in."""
-    for one in log.read_stream(seen.stream, seen.version):
-        if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
-            return one.event.tools
+    for record in log.read_stream(seen.stream, seen.version):
+        if isinstance(record.event, PolicyDecided) and record.event.message == seen.version:
+            return record.event.tools
     return None

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from events.account.erasure import decide_end, decide_erasure
-from events.account.state import Account, fold
+from events.account.state import AccountState, fold
 from events.conversation.events import MessageIgnored, MessageSeen
 from events.conversation.policy_context import person_key
 from events.event import Draft
-from events.streams import Peer, account_stream, conversation_stream, parse_stream
+from events.streams import PeerId, account_stream, conversation_stream, parse_stream
 from store.log.event_log import EventLog, LogDamaged
 
 _log = logging.getLogger(__name__)
@@ -19,19 +19,19 @@ NEAREST = 5
 
 def accounts_with(log: EventLog, accounts: Iterable[str], person: str) -> list[str]:
     """Those of `accounts` that keep words of `person` (exact name), or did until a key was lost."""
-    return [one for one in accounts if log.key_id(person_key(one, person)) is not None]
+    return [account for account in accounts if log.key_id(person_key(account, person)) is not None]
 
 
 def nearest(log: EventLog, person: str) -> list[str]:
     """Names of known correspondents that look like `person`."""
     addresses = map(parse_stream, log.streams("account/"))
-    names = {address.name for address in addresses if isinstance(address, Peer)}
+    names = {address.name for address in addresses if isinstance(address, PeerId)}
     return get_close_matches(person, sorted(names), NEAREST)
 
 
 def newest_ms(log: EventLog, account: str, person: str) -> int:
     """The time (ms, their clock) of the newest message of `person` on record; 0: there is none."""
-    direct = conversation_stream(Peer(account, person))
+    direct = conversation_stream(PeerId(account, person))
     groups = log.streams(f"{account_stream(account)}/group/")
     return max(_newest_ms(log, stream, person) for stream in (direct, *groups))
 
@@ -39,8 +39,8 @@ def newest_ms(log: EventLog, account: str, person: str) -> int:
 def _newest_ms(log: EventLog, stream: str, person: str) -> int:
     newest = 0
     try:
-        for one in log.read_stream(stream):
-            event = one.event
+        for record in log.read_stream(stream):
+            event = record.event
             if isinstance(event, MessageSeen | MessageIgnored) and event.sender == person:
                 newest = max(newest, event.sent_ms)
     except LogDamaged as error:
@@ -49,7 +49,7 @@ def _newest_ms(log: EventLog, stream: str, person: str) -> int:
     return newest
 
 
-def unfinished(log: EventLog, account: Account, of: str) -> list[str]:
+def unfinished(log: EventLog, account: AccountState, of: str) -> list[str]:
     """Those whose words were given up in `account`, named `of`, and whose key is still there."""
     return [
         person
@@ -58,7 +58,7 @@ def unfinished(log: EventLog, account: Account, of: str) -> list[str]:
     ]
 
 
-def ends(log: EventLog, account: Account, of: str, persons: Iterable[str]) -> list[Draft]:
+def ends(log: EventLog, account: AccountState, of: str, persons: Iterable[str]) -> list[Draft]:
     """What is to be recorded before the keys of `persons` are destroyed, when nothing more will be
     recorded under them."""
     return [

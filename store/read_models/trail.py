@@ -8,12 +8,12 @@ from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
+    MessageDeadLettered,
     MessageDropped,
     MessageIgnored,
     MessageQueued,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     ReplyFailed,
@@ -73,12 +73,12 @@ def _trail(log: EventLog, place: Place) -> Trail | None:
 def _following(message: Recorded, events: Iterable[Recorded]) -> Iterator[Recorded]:
     """What names the message, or names something that does, and so on."""
     named = {message.version}
-    for one in events:
-        if one.version > message.version + LOOK_AHEAD:
+    for record in events:
+        if record.version > message.version + LOOK_AHEAD:
             return
-        if named.intersection(_names(one.event)):
-            named.add(one.version)
-            yield one
+        if named.intersection(_names(record.event)):
+            named.add(record.version)
+            yield record
 
 
 def _message_behind(at: dict[int, Recorded], event: Recorded) -> int:
@@ -94,7 +94,7 @@ def _message_behind(at: dict[int, Recorded], event: Recorded) -> int:
 def _names(event: Event) -> tuple[int, ...]:
     """The versions of earlier events of the stream that this one is about."""
     match event:
-        case PolicyDecided() | PairingWithheld() | MessageSetAside():
+        case PolicyDecided() | PairingWithheld() | MessageDeadLettered():
             return (event.message,)
         case MessageRetried() | MessageDropped():
             return (event.message,)

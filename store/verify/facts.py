@@ -16,10 +16,10 @@ from events.account.events import (
     PairingRevoked,
     PolicyApplied,
 )
-from events.conversation.events import Considered
+from events.conversation.events import DecisionInputs
 from events.event import Event, Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import Conversation, Peer, account_stream
+from events.streams import ConversationId, PeerId, account_stream
 from store.log.event_log import EventLog
 
 _NEW_STANDING: dict[type[Event], Pairing] = {
@@ -48,9 +48,9 @@ class AccountHistory:
         if isinstance(event, PolicyApplied):
             self.policies[event.digest] = event.policy
             self._applied.append((version, event.digest))
-        elif standing := _NEW_STANDING.get(type(event)):
+        elif policy_context := _NEW_STANDING.get(type(event)):
             person: str = event.person  # type: ignore[attr-defined]
-            self._pairings.setdefault(person, []).append((version, standing))
+            self._pairings.setdefault(person, []).append((version, policy_context))
 
     def digest_at(self, version: int) -> bytes:
         """The digest of the policy in force; empty when there was none."""
@@ -61,15 +61,15 @@ class AccountHistory:
         return _last(self._pairings.get(person, []), version, "none")
 
     def contradicts(
-        self, considered: Considered, conversation: Conversation, sender: str
+        self, inputs: DecisionInputs, conversation: ConversationId, sender: str
     ) -> str | None:
         """What a decision says it looked at and this account never said; `None`: all agrees."""
-        version = considered.account_version
-        if self.digest_at(version) != considered.policy:
-            return f"the policy {considered.policy.hex()} was not in force"
-        if isinstance(conversation, Peer):
+        version = inputs.account_version
+        if self.digest_at(version) != inputs.policy:
+            return f"the policy {inputs.policy.hex()} was not in force"
+        if isinstance(conversation, PeerId):
             was = self.pairing_at(version, conversation.name)
-            claimed = considered.pairing
+            claimed = inputs.pairing
             may_have_expired = was == "pending" and claimed == "none"
             if claimed != was and not may_have_expired:
                 return f"the pairing of {sender!r} is given as {claimed}, and was {was}"

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from events.conversation.events import MessageSeen, PolicyDecided
 from events.conversation.judgement import UnknownRules, decide_again
 from events.event import Event
-from events.streams import Group, Peer, parse_stream
+from events.streams import GroupId, PeerId, parse_stream
 from store.log.event_log import EventLog
 from store.verify.facts import AccountHistory, Facts
 
-Address = Peer | Group | str | None
+Address = PeerId | GroupId | str | None
 
 
 class Judge:
@@ -52,7 +52,7 @@ class Judge:
     def decided(self, stream: int, event: PolicyDecided) -> str | None:
         """Make a decision again; what is wrong with it, or `None`."""
         conversation = self._address(stream)
-        if not isinstance(conversation, Peer | Group):
+        if not isinstance(conversation, PeerId | GroupId):
             return "a decision that lies in no conversation"
         message = self._waiting.pop((stream, event.message), None)
         message = message or self._look_up(stream, event.message)
@@ -82,12 +82,12 @@ class Judge:
 def _difference(
     decided: PolicyDecided,
     seen: MessageSeen,
-    conversation: Peer | Group,
+    conversation: PeerId | GroupId,
     history: AccountHistory,
     text: str | None,
 ) -> str | None:
     """How a decision differs from what follows now from its own inputs; `None`: not at all."""
-    if contradiction := history.contradicts(decided.considered, conversation, seen.sender):
+    if contradiction := history.contradicts(decided.inputs, conversation, seen.sender):
         return contradiction
     try:
         again = decide_again(decided, seen, conversation, history.policies.__getitem__, text)

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 
 from store.disk.batch import genesis
-from store.disk.layout import unword
+from store.disk.layout import unpack_u64
 from store.disk.position import Position
-from store.maintenance.raw_log import Source, opened
+from store.maintenance.raw_log import RawLog, opened
 from store.verify.heads import KeptHead
 from store.verify.section import Finding, Proved, Section, Stretch
 
-LEAST_EVENTS = 50_000
+MIN_EVENTS = 50_000
 """Below this many events a section is not worth a process of its own."""
 
 
@@ -43,10 +43,10 @@ class Proof(msgspec.Struct, frozen=True):
         return not self.findings
 
 
-def plan(source: Source, parts: int = 1) -> Plan:
+def plan(source: RawLog, parts: int = 1) -> Plan:
     """The log as it ends now, cut into at most `parts` sections of about equal length."""
     end = source.position()
-    parts = max(1, min(parts, end.seq // LEAST_EVENTS))
+    parts = max(1, min(parts, end.seq // MIN_EVENTS))
     wanted = (1 + end.seq * part // parts for part in range(parts))
     keys = sorted({source.batch_key(seq) for seq in wanted} - {0})
     keys[0] = 1
@@ -65,7 +65,7 @@ def heads_within(
 
 
 def conclude(
-    source: Source, planned: Plan, sections: Sequence[Proved], heads: Iterable[KeptHead] = ()
+    source: RawLog, planned: Plan, sections: Sequence[Proved], heads: Iterable[KeptHead] = ()
 ) -> Proof:
     """What the sections, in their order, prove together."""
     findings = [finding for section in sections for finding in section.findings]
@@ -123,13 +123,13 @@ def _end(planned: Plan) -> Iterable[Finding]:
         yield Finding(0, "the log is empty, and its recorded head is not that of an empty one")
 
 
-def _names(source: Source, sections: Sequence[Proved]) -> Iterable[Finding]:
+def _names(source: RawLog, sections: Sequence[Proved]) -> Iterable[Finding]:
     """The table of streams says the names that the chain says."""
     named = {stream: name for section in sections for stream, name in section.named.items()}
     if list(named) != list(range(1, len(named) + 1)):
         yield Finding(1, "the streams are not numbered in the order of their beginning")
     for key, value in source.entries("streams"):
-        name = named.pop(unword(key), None)
+        name = named.pop(unpack_u64(key), None)
         if name is not None and name.encode() != value:
             yield Finding(1, f"the table of streams calls {name!r} otherwise")
     for name in named.values():

@@ -15,13 +15,13 @@ from events.event import Event
 from store.disk import batch
 from store.disk.batch import Batch, Entry, Run, chain_hash, genesis, previous_hash
 from store.errors import LogDamaged
-from store.maintenance.raw_log import Source
+from store.maintenance.raw_log import RawLog
 from store.verify.facts import TRACKED
 from store.verify.heads import KeptHead
 from store.verify.judge import Judge
 from store.verify.words import DIGESTS, Broken, Words
 
-MOST_FINDINGS = 20
+MAX_FINDINGS = 20
 """How many broken places are told of one section. Past a broken chain nothing is looked at."""
 
 
@@ -75,7 +75,7 @@ class Section:
     """Proves the stretch `stretch` of `source`. `words`: the bodies are read too."""
 
     def __init__(
-        self, source: Source, stretch: Stretch, *, words: bool, heads: tuple[KeptHead, ...] = ()
+        self, source: RawLog, stretch: Stretch, *, words: bool, heads: tuple[KeptHead, ...] = ()
     ) -> None:
         self._source = source
         self._stretch = stretch
@@ -258,7 +258,7 @@ class Section:
     # What is found
 
     def _find(self, seq: int, what: str) -> None:
-        if len(self.proved.findings) < MOST_FINDINGS:
+        if len(self.proved.findings) < MAX_FINDINGS:
             self.proved.findings.append(Finding(seq, what))
 
     def _halt(self, seq: int, what: str) -> NoReturn:

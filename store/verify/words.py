@@ -20,7 +20,7 @@ from store.disk.layout import slot, unslot
 from store.log import bodies
 from store.log.bodies import KeyName
 from store.log.event_log import EventLog
-from store.maintenance.raw_log import Source
+from store.maintenance.raw_log import RawLog
 
 DIGESTS: dict[type[Event], Callable[[Any], bytes]] = {
     MessageSeen: lambda event: event.body,
@@ -40,7 +40,7 @@ class Broken(Exception):
 class Words:
     """The bodies of the events from `first` on, asked for in the events' order."""
 
-    def __init__(self, source: Source, first: int) -> None:
+    def __init__(self, source: RawLog, first: int) -> None:
         self._source = source
         self._log_id = source.log_id
         self._entries: Iterator[tuple[bytes, bytes]] = source.entries("bodies", slot(first, 0))
@@ -106,7 +106,7 @@ class Words:
 
     def _was_erased(self, key_id: bytes) -> bool:
         if key_id not in self._erased:  # perhaps since: a daemon may run
-            self._erased = frozenset(one.key_id for one in erasures(self._source.log))
+            self._erased = frozenset(erasure.key_id for erasure in erasures(self._source.log))
         return key_id in self._erased
 
 

@@ -83,17 +83,17 @@ class _Worker:
         mouth.close()
 
     def hear(self) -> bool:
-        """Take in one word; False when there will be none any more."""
+        """Take in one message; False when there will be none any more."""
         try:
-            word = self.ears.recv()
+            message = self.ears.recv()
         except EOFError:
             return False
-        if isinstance(word, int):
-            self.done = word
+        if isinstance(message, int):
+            self.done = message
             return True
-        if isinstance(word, _Refusal):
-            raise word.error()
-        self._proved, self.done = word, word.events
+        if isinstance(message, _Refusal):
+            raise message.error()
+        self._proved, self.done = message, message.events
         return False
 
     def end(self) -> None:

@@ -18,10 +18,10 @@ from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
+    MessageDeadLettered,
     MessageIgnored,
     MessageQueued,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     ReplySent,
@@ -30,14 +30,14 @@ from events.conversation.events import (
 from events.event import Recorded
 from events.gateway.events import GatewayStarted
 from events.policy.account_policy import AccountPolicy, GroupPermission
-from events.streams import Conversation, Group, Peer, parse_stream
+from events.streams import ConversationId, GroupId, PeerId, parse_stream
 from store.verify.judge import Judge
 from tests.actors.simulation import World
 
 
-def lets_in(policy: AccountPolicy, address: Conversation, sender: str, *, paired: bool) -> bool:
+def lets_in(policy: AccountPolicy, address: ConversationId, sender: str, *, paired: bool) -> bool:
     """Who is let in, in other words than the rules'; a mention granted, a member taken for one."""
-    if isinstance(address, Peer):
+    if isinstance(address, PeerId):
         return paired or policy.dm_policy == "allow" or bool({sender, "*"} & {*policy.allow_from})
     if not policy.enable_groups:
         return False
@@ -48,18 +48,25 @@ def lets_in(policy: AccountPolicy, address: Conversation, sender: str, *, paired
     return entry.group_policy == "open" or (entry.group_policy == "allowlist" and bool(listed))
 
 
-def entry_of(policy: AccountPolicy, group: Group) -> GroupPermission:
+def entry_of(policy: AccountPolicy, group: GroupId) -> GroupPermission:
     default = GroupPermission(
         group.creator, group.group, policy.group_policy, policy.require_mention
     )
-    return next((one for one in policy.group_permissions if one.group == group.group), default)
+    return next(
+        (
+            group_permission
+            for group_permission in policy.group_permissions
+            if group_permission.group == group.group
+        ),
+        default,
+    )
 
 
 @dataclass
 class Page:
     """One conversation in the books: what is open in it, and what was ever queued or answered."""
 
-    address: Conversation
+    address: ConversationId
     seen: dict[int, MessageSeen] = field(default_factory=dict)
     undecided: set[int] = field(default_factory=set)
     uncoded: set[int] = field(default_factory=set)
@@ -78,7 +85,7 @@ class Page:
         """What may wait while nobody can tell who belongs to a group does; nothing else."""
         may_wait = self.undecided or self.allowed or self.turn
         open_otherwise = self.uncoded or self.unserved or self.outbox
-        return not open_otherwise and (isinstance(self.address, Group) or not may_wait)
+        return not open_otherwise and (isinstance(self.address, GroupId) or not may_wait)
 
 
 class Books:
@@ -101,22 +108,22 @@ class Books:
         self._judge = Judge(world.log, self._names.__getitem__, before=1, words=True)
 
     def catch_up(self) -> None:
-        for one in self.world.log.read(self.read):
-            self.read = one.seq
-            self._judge.learn(self._number(one.stream), one.version, one.event)
-            address = parse_stream(one.stream)
-            if isinstance(address, Peer | Group):
-                page = self.pages.setdefault(one.stream, Page(address))
-                self._of_conversation(page, one)
+        for record in self.world.log.read(self.read):
+            self.read = record.seq
+            self._judge.learn(self._number(record.stream), record.version, record.event)
+            address = parse_stream(record.stream)
+            if isinstance(address, PeerId | GroupId):
+                page = self.pages.setdefault(record.stream, Page(address))
+                self._of_conversation(page, record)
             else:
-                self._of_account(one.event)
+                self._of_account(record.event)
 
-    def may_be_served(self, address: Conversation, sender: str) -> bool:
+    def may_be_served(self, address: ConversationId, sender: str) -> bool:
         """Whether this life of the daemon has any reason to serve `sender`: it begins with all that
         is on record, and hears of a revocation a little later than the log does. Of a group it
         knows nothing until it was told the members."""
         paired = sender in self.approved_in_this_life
-        told = isinstance(address, Peer) or sender in self.told
+        told = isinstance(address, PeerId) or sender in self.told
         return told and lets_in(self.in_force, address, sender, paired=paired)
 
     def _of_account(self, event: Any) -> None:
@@ -145,7 +152,7 @@ class Books:
                 self._decided(page, one, one.event)
             case PairingWithheld(message):
                 page.uncoded.remove(message)
-            case MessageSetAside(message):
+            case MessageDeadLettered(message):
                 holders = (page.undecided, page.uncoded, page.allowed, page.unserved)
                 assert sum(message in each for each in holders) == 1, "set aside without need"
                 for each in holders:
@@ -186,24 +193,24 @@ class Books:
 
     def _decided(self, page: Page, one: Recorded, event: PolicyDecided) -> None:
         page.undecided.remove(event.message)
-        seen, considered = page.seen[event.message], event.considered
+        seen, inputs = page.seen[event.message], event.inputs
         text = self.text(one.stream, event.message)
         number = self._number(one.stream)
         self._judge.seen(number, event.message, seen, text)
         assert self._judge.decided(number, event) is None, "decided again, it is another decision"
-        paired = considered.pairing == "approved"
-        policy = self.policies[considered.policy]
+        paired = inputs.pairing == "approved"
+        policy = self.policies[inputs.policy]
         expected = lets_in(policy, page.address, seen.sender, paired=paired)
-        if isinstance(page.address, Group):
+        if isinstance(page.address, GroupId):
             assert text is None or event.mentioned == text.startswith(("@bot ", "@bot,"))
-            member = considered.membership == "member"
+            member = inputs.membership == "member"
             assert seen.sender in self.ever_members or not member, "never was a member"
             named = event.mentioned or not entry_of(policy, page.address).require_mention
             expected = expected and named and (member or seen.sender == page.address.creator)
         assert (event.action == "process") == expected
         if event.action == "process":
             page.allowed.add(event.message)
-        elif event.action == "pairing" and considered.pairing == "none":
+        elif event.action == "pairing" and inputs.pairing == "none":
             page.uncoded.add(event.message)
 
     def _dispatched(self, page: Page, one: Recorded, event: Dispatched) -> None:

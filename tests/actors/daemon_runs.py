@@ -20,7 +20,9 @@ Start = Callable[..., AbstractContextManager[Daemon]]
 def events(folder: Path, stream: str, kind: type[Event]) -> list[Any]:
     log = LmdbLog.open_reader(folder / "log")
     try:
-        return [one.event for one in log.read_stream(stream) if isinstance(one.event, kind)]
+        return [
+            record.event for record in log.read_stream(stream) if isinstance(record.event, kind)
+        ]
     finally:
         log.close()
 

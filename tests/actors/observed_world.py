@@ -9,11 +9,11 @@ from events.account import state as account
 from events.conversation import state as conversation
 from events.event import Recorded
 from events.gateway import state as life
-from events.streams import Conversation, Group, parse_stream
+from events.streams import ConversationId, GroupId, parse_stream
 from tests.actors.conservation_checks import Books
 from tests.actors.simulation import ACCOUNT, SimulatedReceipt, World
 
-TEAM = Group(ACCOUNT, "anna", "team")
+TEAM = GroupId(ACCOUNT, "anna", "team")
 
 
 class Failures(logging.Handler):
@@ -54,7 +54,7 @@ class ObservedWorld(World):
             self.books.told = set()
         super().boot()
 
-    def offer(self, conversation: Conversation) -> SimulatedReceipt:
+    def offer(self, conversation: ConversationId) -> SimulatedReceipt:
         members = self.members.get((TEAM.creator, TEAM.group))
         if conversation == TEAM and members is not None:
             self.books.told |= members | {TEAM.creator}

@@ -24,15 +24,15 @@ from actors.messages import (
     Forget,
     Forward,
     GroupSeen,
-    Offer,
-    Ruling,
+    IncomingBatch,
+    PairingDecision,
     Sent,
     Tick,
     Woken,
 )
 from actors.runtime.dispatcher import SimulatedDispatcher
 from actors.runtime.system import AskTask, SendTask, System
-from events.account.state import Account, fold
+from events.account.state import AccountState, fold
 from events.conversation.arrivals import Arrival
 from events.conversation.events import MessageQueued
 from events.conversation.identity import canonical, identity
@@ -41,7 +41,14 @@ from events.conversation.policy_context import GroupFacts
 from events.conversation.turns import Failure, Reply
 from events.event import Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import GATEWAY, Conversation, Group, Peer, account_stream, conversation_stream
+from events.streams import (
+    GATEWAY,
+    ConversationId,
+    GroupId,
+    PeerId,
+    account_stream,
+    conversation_stream,
+)
 from store.log.memory_log import MemoryLog
 
 ACCOUNT = "bot"
@@ -52,7 +59,7 @@ TRANSIENT = Failure("AgentUnavailable", transient=True)
 class Shown:
     """A message that the mesh shows, since `available_ms`."""
 
-    conversation: Conversation
+    conversation: ConversationId
     sender: str
     text: str
     time_ms: int
@@ -126,7 +133,7 @@ class World:
         system = System(
             log=self.log,
             dispatcher=self.dispatcher,
-            effects=Effects(self),
+            effects=SimulatedEffects(self),
             now_ms=lambda: self.now_ms,
             entropy=self.entropy,
             states=self,
@@ -223,23 +230,23 @@ class World:
 
     # The mesh
 
-    def say(self, conversation: Conversation, sender: str, text: str, late_ms: int = 0) -> None:
+    def say(self, conversation: ConversationId, sender: str, text: str, late_ms: int = 0) -> None:
         """Somebody's message appears in the mesh."""
         self.now_ms += 1
         self.shown.append(Shown(conversation, sender, text, self.now_ms - late_ms, self.now_ms))
 
-    def offer(self, conversation: Conversation) -> SimulatedReceipt:
+    def offer(self, conversation: ConversationId) -> SimulatedReceipt:
         """Show all messages of a conversation to the account, as reading its files does."""
         messages = [one for one in self.shown if one.conversation == conversation]
-        messages.sort(key=lambda one: (one.time_ms, one.sender))
-        arrivals = tuple(self._arrival(one) for one in messages)
+        messages.sort(key=lambda message: (message.time_ms, message.sender))
+        arrivals = tuple(self._arrival(message) for message in messages)
         receipt = SimulatedReceipt(self, arrivals)
-        if isinstance(conversation, Group):
+        if isinstance(conversation, GroupId):
             key = (conversation.creator, conversation.group)
             facts = GroupFacts("Team", self.members.get(key))
             self.tell(account_stream(ACCOUNT), GroupSeen(*key, facts))
         if self._watching:
-            self.tell(account_stream(ACCOUNT), Offer(conversation, arrivals, receipt))
+            self.tell(account_stream(ACCOUNT), IncomingBatch(conversation, arrivals, receipt))
         return receipt
 
     def identity_of(self, one: Shown) -> bytes:
@@ -255,14 +262,16 @@ class World:
             sender=one.sender,
             sent_ms=one.time_ms,
             text=one.text,
-            witness="feed",
+            source="feed",
             available_ms=one.available_ms,
             salt=self.entropy(16),
         )
 
     def rule(self, kind: Any, person: str) -> None:
         """The operator rules on a pairing."""
-        self.tell(account_stream(ACCOUNT), Ruling(kind, person, "test", self.rulings.append))
+        self.tell(
+            account_stream(ACCOUNT), PairingDecision(kind, person, "test", self.rulings.append)
+        )
 
     def forget(self, person: str) -> None:
         """The operator has a person's words given up."""
@@ -277,7 +286,7 @@ class World:
         """Tell an actor, as the edges do."""
         self._gateway.tell(message if stream == GATEWAY else Forward(stream, message))
 
-    def account(self) -> Account:
+    def account(self) -> AccountState:
         """The account as the log holds it."""
         return fold(self.log.read_stream(account_stream(ACCOUNT)))
 
@@ -346,7 +355,7 @@ class World:
         self.later(ring)
 
 
-class Effects:
+class SimulatedEffects:
     """The edges as actors see them, dead once their process is."""
 
     def __init__(self, world: World) -> None:
@@ -358,7 +367,7 @@ class Effects:
     def send(self, task: SendTask) -> None:
         self._world.send(task)
 
-    def watch(self, account: str, state: Account) -> None:
+    def watch(self, account: str, state: AccountState) -> None:
         del account, state
         self._world.watch()
 
@@ -370,6 +379,6 @@ def _is_append(act: Callable[[], None]) -> bool:
     return act.__qualname__.startswith("MemoryLog.append")
 
 
-def peers(names: str) -> Iterator[Peer]:
+def peers(names: str) -> Iterator[PeerId]:
     """Peers by their names, one letter each."""
-    return (Peer(ACCOUNT, name) for name in names)
+    return (PeerId(ACCOUNT, name) for name in names)

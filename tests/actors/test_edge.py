@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from actors.edge import Edge
-from events.account.state import Account
+from events.account.state import AccountState
 
 
 class Watched:
@@ -15,7 +15,7 @@ class Watched:
         self.begun: list[int] = []
         self.under_way = threading.Event()
 
-    async def watch(self, state: Account) -> None:
+    async def watch(self, state: AccountState) -> None:
         self.begun.append(state.cursor)
         self.under_way.set()
 
@@ -37,8 +37,8 @@ def test_a_watch_that_is_replaced_before_it_began_leaves_nothing_behind() -> Non
     edge.start()
 
     def watch_twice() -> None:
-        edge.watch("bot", Account(cursor=1))
-        edge.watch("bot", Account(cursor=2))
+        edge.watch("bot", AccountState(cursor=1))
+        edge.watch("bot", AccountState(cursor=2))
 
     edge.loop.call_soon_threadsafe(watch_twice)
     assert account.under_way.wait(10)

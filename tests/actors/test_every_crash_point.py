@@ -10,12 +10,12 @@ import pytest
 
 from events.conversation.events import MessageQueued
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, Peer, conversation_stream
+from events.streams import GroupId, PeerId, conversation_stream
 from tests.actors.simulation import ACCOUNT, World
 from tests.actors.test_simulation import OPEN, check, purposes
 
-ALICE = Peer(ACCOUNT, "alice")
-TEAM = Group(ACCOUNT, "alice", "team")
+ALICE = PeerId(ACCOUNT, "alice")
+TEAM = GroupId(ACCOUNT, "alice", "team")
 
 Act = Callable[[World], None]
 
@@ -91,9 +91,9 @@ def check_pairing(world: World) -> None:
     approved = "alice" in world.account().approvals
     assert sent.count("approved") == int(approved)
     queued = [
-        one.version
-        for one in world.log.read_stream(conversation_stream(ALICE))
-        if isinstance(one.event, MessageQueued)
+        record.version
+        for record in world.log.read_stream(conversation_stream(ALICE))
+        if isinstance(record.event, MessageQueued)
     ]
     assert len(world.files) == len(queued)
     assert list(world.log.open_work()) == []

@@ -7,11 +7,11 @@ import pytest
 from events.conversation.events import AgentReplied, Dispatched, MessageSeen
 from events.event import Draft
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, Peer, conversation_stream
+from events.streams import GroupId, PeerId, conversation_stream
 from tests.actors.simulation import ACCOUNT, World
 
-ANNA = Peer(ACCOUNT, "anna")
-TEAM = Group(ACCOUNT, "ben", "team")
+ANNA = PeerId(ACCOUNT, "anna")
+TEAM = GroupId(ACCOUNT, "ben", "team")
 OPEN = AccountPolicy(
     "bot", dm_policy="allow", enable_groups=True, group_policy="open", require_mention=False
 )
@@ -32,7 +32,7 @@ def acquainted(seed: int) -> World:
 
 def seen(world: World) -> Counter[tuple[str, int]]:
     """How often each message of anna was recorded as seen."""
-    recorded = ((one.stream, one.event) for one in world.log.read())
+    recorded = ((record.stream, record.event) for record in world.log.read())
     return Counter(
         (stream, event.sent_ms)
         for stream, event in recorded
@@ -77,9 +77,9 @@ def test_what_the_erasure_reaches_cannot_be_read_and_the_rest_was_answered(seed:
     sent = {one.time_ms for one in world.shown if one.sender == "anna"}
     for stream, sent_ms in seen(world):
         words = [
-            world.log.body(one.seq)
-            for one in world.log.read_stream(stream)
-            if isinstance(one.event, MessageSeen) and one.event.sent_ms == sent_ms
+            world.log.body(record.seq)
+            for record in world.log.read_stream(stream)
+            if isinstance(record.event, MessageSeen) and record.event.sent_ms == sent_ms
         ]
         assert (words == [None]) == (sent_ms <= erased.until_ms)
         sent.discard(sent_ms)
@@ -124,10 +124,12 @@ def test_a_turn_begun_before_a_crash_is_not_asked_about_words_that_are_gone(seed
         world.step()
     world.crash()
     world.settle()
-    recorded = {one.version: one for one in world.log.read_stream(conversation_stream(ANNA))}
-    for one in recorded.values():
-        if isinstance(one.event, AgentReplied) and world.log.body(one.seq) is not None:
-            turn = recorded[one.event.turn].event
+    recorded = {
+        record.version: record for record in world.log.read_stream(conversation_stream(ANNA))
+    }
+    for record in recorded.values():
+        if isinstance(record.event, AgentReplied) and world.log.body(record.seq) is not None:
+            turn = recorded[record.event.turn].event
             assert isinstance(turn, Dispatched)
             words = [world.log.body(recorded[message].seq) for message in turn.messages]
             assert None not in words, "an answer to words that were given up is kept"
@@ -144,7 +146,7 @@ def test_nothing_that_waits_is_asked_while_the_erasure_is_under_way(seed: int) -
         world.step()
     world.forget("anna")
     world.settle()
-    events = [one.event for one in world.log.read_stream(conversation_stream(TEAM))]
+    events = [record.event for record in world.log.read_stream(conversation_stream(TEAM))]
     heard = [getattr(event, "reason", "") == "erased" for event in events]
     later = events[heard.index(True) :] if any(heard) else []
     assert not [one for one in later if isinstance(one, Dispatched) and one.sender == "anna"]

@@ -37,9 +37,9 @@ def test_what_is_older_is_given_up_at_the_start(start: Start, tmp_path: Path) ->
 def await_event(daemon: Daemon, kind: type[Event], count: int = 1) -> None:
     """Until so many events of this kind are on record."""
     found = daemon.log.follow(0, threading.Event())
-    wanted = (one for one in found if isinstance(one.event, kind))
+    pending = (one for one in found if isinstance(one.event, kind))
     for _ in range(count):
-        next(wanted)
+        next(pending)
 
 
 def test_without_being_told_all_words_are_kept(start: Start, tmp_path: Path) -> None:

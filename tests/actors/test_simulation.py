@@ -16,14 +16,14 @@ from events.conversation.events import (
 from events.conversation.outbox import wire_id
 from events.conversation.state import fold
 from events.policy.account_policy import AccountPolicy
-from events.streams import Conversation, Group, Peer, conversation_stream
+from events.streams import ConversationId, GroupId, PeerId, conversation_stream
 from tests.actors.simulation import ACCOUNT, World, peers
 
 OPEN = AccountPolicy(
     "bot", dm_policy="allow", enable_groups=True, group_policy="open", attempts=1_000
 )
 PAIRING = AccountPolicy("bot", dm_policy="pairing", enable_groups=True, group_policy="open")
-TEAM = Group(ACCOUNT, "anna", "team")
+TEAM = GroupId(ACCOUNT, "anna", "team")
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,13 @@ def _snapshot_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def mix(world: World, steps: int, crash: float) -> None:
     """Traffic of three people in direct chats and a group, with crashes."""
-    conversations: list[Conversation] = [*peers("abc"), TEAM]
+    conversations: list[ConversationId] = [*peers("abc"), TEAM]
     for number in range(steps):
         draw = world.random.random()
         if draw < 0.03:
             conversation = world.random.choice(conversations)
             sender = world.random.choice("abc")
-            if isinstance(conversation, Peer):
+            if isinstance(conversation, PeerId):
                 sender = conversation.name
             late_ms = world.random.choice([0, 0, 0, 5_000])
             world.say(conversation, sender, f"@bot message {number}", late_ms)
@@ -126,7 +126,7 @@ def test_an_answer_is_asked_for_again_only_when_its_turn_was_cut_off(seed: int) 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_stranger_is_given_one_code_and_told_once_of_the_approval(seed: int) -> None:
     world = World(seed, PAIRING, lose_posts=0.1)
-    peer = Peer(ACCOUNT, "eve")
+    peer = PeerId(ACCOUNT, "eve")
     for number in range(200):
         if number % 40 == 0:
             world.say(peer, "eve", f"let me in {number}")
@@ -182,7 +182,7 @@ def purposes(world: World, stream: str) -> list[str]:
 def test_a_person_revoked_before_a_crash_is_not_served_after_it(seed: int) -> None:
     """The agent fails until then, so that the turn is still to be asked again."""
     world = World(seed, PAIRING, fail_asks=1.0)
-    peer = Peer(ACCOUNT, "eve")
+    peer = PeerId(ACCOUNT, "eve")
     world.say(peer, "eve", "let me in")
     world.settle()
     world.rule("approve", "eve")

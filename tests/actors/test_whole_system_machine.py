@@ -19,8 +19,8 @@ from events.conversation.turns import Failure
 from events.policy.account_policy import AccountPolicy, GroupPermission
 from events.streams import (
     GATEWAY,
-    Conversation,
-    Peer,
+    ConversationId,
+    PeerId,
     conversation_stream,
 )
 from tests.actors.conservation_checks import Books
@@ -30,7 +30,7 @@ from tests.actors.simulation import ACCOUNT
 SECOND_MS = 1_000
 HOUR_MS = 3_600 * SECOND_MS
 PEOPLE = ("anna", "ben", "eve")
-CONVERSATIONS: tuple[Conversation, ...] = (*(Peer(ACCOUNT, name) for name in PEOPLE), TEAM)
+CONVERSATIONS: tuple[ConversationId, ...] = (*(PeerId(ACCOUNT, name) for name in PEOPLE), TEAM)
 ALLOWED_FROM = st.sampled_from([(), ("anna",), ("ben",), ("*",)])
 REQUIRES_MENTION = st.booleans()
 PEOPLE_OR_BOT = st.sampled_from([*PEOPLE, "bot"])
@@ -99,13 +99,13 @@ class WholeSystem(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(PEOPLE), text=TEXTS, late_ms=LATE_MS)
     def somebody_writes_to_the_bot(self, name: str, text: str, late_ms: int) -> None:
-        self.somebody_writes(Peer(ACCOUNT, name), name, text, late_ms)
+        self.somebody_writes(PeerId(ACCOUNT, name), name, text, late_ms)
 
     @rule(sender=PEOPLE_OR_BOT, text=TEXTS, late_ms=LATE_MS)
     def somebody_writes_to_the_group(self, sender: str, text: str, late_ms: int) -> None:
         self.somebody_writes(TEAM, sender, text, late_ms)
 
-    def somebody_writes(self, where: Conversation, sender: str, text: str, late_ms: int) -> None:
+    def somebody_writes(self, where: ConversationId, sender: str, text: str, late_ms: int) -> None:
         """Nobody writes twice in the same ms to the same place, so that a message can be told."""
         written = {(one.conversation, one.sender, one.time_ms) for one in self.world.shown}
         if (where, sender, self.world.now_ms + 1 - late_ms) not in written:
@@ -113,7 +113,7 @@ class WholeSystem(RuleBasedStateMachine):
             self.world.offer(where)
 
     @rule(where=st.sampled_from(CONVERSATIONS))
-    def the_mesh_is_read(self, where: Conversation) -> None:
+    def the_mesh_is_read(self, where: ConversationId) -> None:
         self.world.offer(where)
 
     @rule(members=st.none() | st.frozensets(st.sampled_from(PEOPLE)))
@@ -137,7 +137,7 @@ class WholeSystem(RuleBasedStateMachine):
 
     @rule(person=st.sampled_from(PEOPLE), seed=st.integers(0, 99))
     def a_stranger_is_let_in(self, person: str, seed: int) -> None:
-        self.somebody_writes(Peer(ACCOUNT, person), person, "hi", 0)
+        self.somebody_writes(PeerId(ACCOUNT, person), person, "hi", 0)
         self.it_comes_to_rest(seed)
         self.world.rule("approve", person)
 
@@ -146,7 +146,7 @@ class WholeSystem(RuleBasedStateMachine):
         self.world.forget(person)
 
     @rule(where=st.sampled_from(CONVERSATIONS))
-    def the_operator_writes(self, where: Conversation) -> None:
+    def the_operator_writes(self, where: ConversationId) -> None:
         self.world.tell(conversation_stream(where), Say("a word from the operator"))
 
     # The daemon and its time

@@ -19,15 +19,15 @@ from events.account import state as account
 from events.account.events import PairingRequested, PolicyApplied
 from events.account.pairing import decide_approval, decide_request, withheld
 from events.conversation.arrivals import Arrival, decide_arrivals
-from events.conversation.decision_builder import Moment
+from events.conversation.decision_builder import DecisionContext
 from events.conversation.identity import canonical, identity
 from events.conversation.outbox import decide_code, decide_no_code, decide_sent
-from events.conversation.policy_context import GroupFacts, Standing
-from events.conversation.state import Conversation, evolve
+from events.conversation.policy_context import GroupFacts, PolicyContext
+from events.conversation.state import ConversationState, evolve
 from events.conversation.turns import Failure, Reply, decide_failure, decide_reply
 from events.event import Draft, Recorded
 from events.policy.account_policy import AccountPolicy, GroupPermission
-from events.streams import Group, Peer, account_stream, conversation_stream
+from events.streams import GroupId, PeerId, account_stream, conversation_stream
 from events.watermark import WatermarkAdvanced
 from store.log.event_log import EventLog
 from store.log.lmdb_log import LmdbLog
@@ -70,15 +70,15 @@ class World:
         self.account = "main"
         self.now_ms = START_MS
         self.policy = FIRST
-        self.state = account.Account()
-        self.conversations: dict[Peer | Group, Conversation] = {}
+        self.state = account.AccountState()
+        self.conversations: dict[PeerId | GroupId, ConversationState] = {}
         self._pending: list[Draft] = []
         self._expected: dict[str, int] = {}
         self._seq = log.head().seq
         self._people = [f"user{number}" for number in range(people)]
         self._keys = {person: self.chance.randbytes(32) for person in self._people}
         self._groups = [
-            Group(self.account, f"user{number % 7}", name)
+            GroupId(self.account, f"user{number % 7}", name)
             for number, name in enumerate(("team", "club", "family", "work"), 1)
         ]
         self.apply(FIRST)
@@ -103,7 +103,7 @@ class World:
         words = self.chance.choices(WORDS, k=self.chance.randrange(0, 25))
         self.say(address, sender, " ".join(words))
 
-    def say(self, address: Peer | Group, sender: str, text: str) -> None:
+    def say(self, address: PeerId | GroupId, sender: str, text: str) -> None:
         """`sender` writes `text` there."""
         sent_ms = self.now_ms - self.chance.randrange(2_000)
         chat = conversation_stream(address)
@@ -131,7 +131,7 @@ class World:
             self.log.commit(self._pending, expected=self._expected)
         self._pending, self._expected = [], {}
 
-    def _consequences(self, address: Peer | Group) -> Iterator[list[Draft]]:
+    def _consequences(self, address: PeerId | GroupId) -> Iterator[list[Draft]]:
         while self.conversations[address].uncoded:
             yield from self._pair(address)
         while (turn := self.conversations[address].turn) is not None:
@@ -145,11 +145,11 @@ class World:
             number = attempt.attempt if attempt else 1
             yield decide_reply(self._moment(address), turn.version, number, reply)
         for queued in self.conversations[address].outbox:
-            moment = self._moment(address)
+            context = self._moment(address)
             now = self.now_ms
-            yield decide_sent(moment, queued.version, sent_ms=now, reconciled=False, posts=1)
+            yield decide_sent(context, queued.version, sent_ms=now, reconciled=False, posts=1)
 
-    def _pair(self, address: Peer | Group) -> Iterator[list[Draft]]:
+    def _pair(self, address: PeerId | GroupId) -> Iterator[list[Draft]]:
         stranger = self.conversations[address].uncoded[0]
         person = stranger.sender
         entropy = self.chance.randbytes(32)
@@ -165,36 +165,36 @@ class World:
         if self.chance.random() < 0.5:
             yield decide_approval(self.account, self.state, person, "operator", self.now_ms)
 
-    def _somewhere(self) -> tuple[Peer | Group, str]:
+    def _somewhere(self) -> tuple[PeerId | GroupId, str]:
         """Few write much, many write little."""
         rank = int(len(self._people) * self.chance.random() ** 3)
         sender = self._people[rank]
         if self.chance.random() < 0.25:
             return self.chance.choice(self._groups), sender
-        return Peer(self.account, sender), sender
+        return PeerId(self.account, sender), sender
 
-    def standing(self, address: Peer | Group) -> Standing:
+    def policy_context(self, address: PeerId | GroupId) -> PolicyContext:
         """What the account's actor would say now."""
         group = None
-        if isinstance(address, Group):
+        if isinstance(address, GroupId):
             group = GroupFacts(address.group.title(), frozenset(self._people[:60]))
         else:
             pairing = self.state.pairing(address.name, self.now_ms)
-        return Standing(
+        return PolicyContext(
             account=self.account,
             log_id=self.log.log_id,
             agent="echo",
             policy=self.policy,
             digest=self.state.digest,
             account_version=self.state.version,
-            pairing="none" if isinstance(address, Group) else pairing,
+            pairing="none" if isinstance(address, GroupId) else pairing,
             group=group,
         )
 
-    def _moment(self, address: Peer | Group) -> Moment:
-        state = self.conversations.setdefault(address, Conversation())
+    def _moment(self, address: PeerId | GroupId) -> DecisionContext:
+        state = self.conversations.setdefault(address, ConversationState())
         entropy = self.chance.randbytes(32)
-        return Moment(state, address, self.standing(address), self.now_ms, entropy)
+        return DecisionContext(state, address, self.policy_context(address), self.now_ms, entropy)
 
     def _record(self, drafts: list[Draft]) -> None:
         for draft in drafts:
@@ -214,18 +214,18 @@ class World:
             recorded = Recorded(self._seq, stream, state.version + 1, time, cause, draft.event)
             self.state = account.evolve(state, recorded)
             return
-        address = next(one for one in self._addresses(stream))
+        address = next(_address for _address in self._addresses(stream))
         state = self.conversations[address]
         self._expected.setdefault(stream, state.version)
         recorded = Recorded(self._seq, stream, state.version + 1, time, cause, draft.event)
         self.conversations[address] = evolve(state, recorded)
 
-    def _addresses(self, stream: str) -> Iterator[Peer | Group]:
+    def _addresses(self, stream: str) -> Iterator[PeerId | GroupId]:
         match stream.split("/"):
             case [_, account_id, "peer", name]:
-                yield Peer(account_id, name)
+                yield PeerId(account_id, name)
             case [_, account_id, "group", creator, group]:
-                yield Group(account_id, creator, group)
+                yield GroupId(account_id, creator, group)
 
 
 def write_log(folder: Path, events: int, seed: int = 1, people: int = 200) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from store.audit.decisions import Decision, Decisions
 from store.audit.index import FOLDER, TrailIndex, search
-from store.audit.past_state import moment_of
+from store.audit.past_state import past_state_of
 from store.audit.places import keys_of
 from store.audit.selection import Selection
 from store.audit.what_if import what_if
@@ -60,7 +60,7 @@ def replay(folder: Path) -> None:
 def state_at_the_end(folder: Path) -> None:
     """The state after the last event."""
     log = LmdbLog.open_reader(folder)
-    moment_of(log)
+    past_state_of(log)
 
 
 def trail_newest(folder: Path) -> None:

@@ -35,9 +35,9 @@ class Watch:
 
     def response(self, data: bytes | None) -> bytes | None:
         now = time.perf_counter_ns()
-        for word in (data or b"").decode("utf-8", "replace").split('"'):
-            if word.startswith("message ") and "said" not in word:
-                self.shown.setdefault(word, now)
+        for pack_u64 in (data or b"").decode("utf-8", "replace").split('"'):
+            if pack_u64.startswith("message ") and "said" not in pack_u64:
+                self.shown.setdefault(pack_u64, now)
         return data
 
     def question(self, question: Question) -> None:

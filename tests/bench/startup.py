@@ -23,7 +23,7 @@ from random import Random
 
 from events.conversation.events import (
     AgentReplied,
-    Considered,
+    DecisionInputs,
     Dispatched,
     MessageQueued,
     MessageSeen,
@@ -46,7 +46,7 @@ def life(chance: Random, stream: str, version: int) -> list[Draft]:
     """The events of a message from its arrival to its answer's."""
     now_ms = time.time_ns() // 1_000_000
     body = Body("bot/somebody", "some words", chance.randbytes(16))
-    looked_at = Considered(now_ms, b"p" * 16, 1, "my-bot", 1)
+    looked_at = DecisionInputs(now_ms, b"p" * 16, 1, "my-bot", 1)
     grant = ToolGrant()
     events = [
         MessageSeen(chance.randbytes(16), "somebody", now_ms, body.digest, 10, "feed"),
@@ -95,7 +95,9 @@ def speak_in_groups(alice: MeshAgent, count: int, log_folder: Path) -> None:
     for creator, group in groups:
         alice.send_to_group(creator, group, "hello again")
     log = LmdbLog.open_reader(log_folder)
-    sent = (one for one in log.follow(0, threading.Event()) if isinstance(one.event, ReplySent))
+    sent = (
+        record for record in log.follow(0, threading.Event()) if isinstance(record.event, ReplySent)
+    )
     in_groups = (one.stream for one in sent if "/group/" in one.stream)
     assert len(set(islice(in_groups, count))) == count
     log.close()
@@ -130,9 +132,9 @@ def measure(events: int, active: int) -> None:
             daemon.wait(10)
         log = LmdbLog.open_reader(folder / "log")
         asked = next(
-            one.time / 1e9
-            for one in log.read_stream("account/bot/peer/alice")
-            if isinstance(one.event, Dispatched)
+            record.time / 1e9
+            for record in log.read_stream("account/bot/peer/alice")
+            if isinstance(record.event, Dispatched)
         )
         size = log.stats().used / 2**20
         log.close()

@@ -29,7 +29,7 @@ import lmdb
 import msgspec
 
 from events.codec import AnyEvent
-from events.conversation.events import Considered, Dispatched, MessageSeen, PolicyDecided
+from events.conversation.events import DecisionInputs, Dispatched, MessageSeen, PolicyDecided
 from events.event import Event, Recorded
 from events.policy.account_policy import ToolGrant
 from events.watermark import WatermarkAdvanced
@@ -55,10 +55,10 @@ def facts(count: int) -> Iterator[Fact]:
 
 def message(chance: random.Random, version: int, now: int) -> tuple[Event, ...]:
     """What the log holds of one message that is answered, without the answer."""
-    considered = Considered(now, chance.randbytes(16), 1, "my-bot", 12)
+    inputs = DecisionInputs(now, chance.randbytes(16), 1, "my-bot", 12)
     seen = MessageSeen(chance.randbytes(16), "alice", now, chance.randbytes(32), 120, "feed")
     decided = PolicyDecided(
-        version + 1, "process", "whitelisted", "allow-from", False, ToolGrant(), considered
+        version + 1, "process", "whitelisted", "allow-from", False, ToolGrant(), inputs
     )
     dispatched = Dispatched((version + 1,), "alice", "echo", ToolGrant())
     return seen, decided, dispatched, WatermarkAdvanced(now)

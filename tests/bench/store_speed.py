@@ -24,7 +24,7 @@ from random import Random
 
 from events.conversation.events import (
     AgentReplied,
-    Considered,
+    DecisionInputs,
     Dispatched,
     MessageQueued,
     MessageSeen,
@@ -67,9 +67,9 @@ def message(chance: Random, stream: str, version: int) -> list[Draft]:
     now = 1_790_000_000_000 + version
     person = f"person{chance.randrange(PERSONS)}"
     words, answer, wire = (Body(person, TEXT, chance.randbytes(16)) for _ in range(3))
-    considered = Considered(now, chance.randbytes(16), 1, "my-bot", 12)
+    inputs = DecisionInputs(now, chance.randbytes(16), 1, "my-bot", 12)
     decided = PolicyDecided(
-        version + 1, "process", "whitelisted", "allow-from", False, ToolGrant(), considered
+        version + 1, "process", "whitelisted", "allow-from", False, ToolGrant(), inputs
     )
     size = len(TEXT)
     seen = MessageSeen(chance.randbytes(16), person, now, words.digest, size, "feed")
@@ -169,11 +169,11 @@ def folded(log: LmdbLog) -> None:
 
 def evolved(log: LmdbLog) -> None:
     """Fold every conversation with the function that the actors use."""
-    from events.conversation.state import Conversation, evolve
+    from events.conversation.state import ConversationState, evolve
 
-    states: dict[str, Conversation] = {}
+    states: dict[str, ConversationState] = {}
     for recorded in log.read():
-        state = states.get(recorded.stream) or Conversation()
+        state = states.get(recorded.stream) or ConversationState()
         states[recorded.stream] = evolve(state, recorded)
 
 

@@ -235,9 +235,9 @@ def test_an_export_holds_every_event_and_can_be_verified_by_others(
     about, *events = map(json.loads, out.read_text().splitlines())
     assert about["head"] == run(written, "audit", "head").strip()
     log = LmdbLog.open_reader(written / "log")
-    conversations = [one.seq for one in log.read() if one.stream.count("/") > 1]
-    assert sorted(one["seq"] for one in events) == conversations
-    assert {one["seq"]: one["text"] for one in events} == {
+    conversations = [record.seq for record in log.read() if record.stream.count("/") > 1]
+    assert sorted(record["seq"] for record in events) == conversations
+    assert {record["seq"]: record["text"] for record in events} == {
         seq: log.body(seq) for seq in conversations
     }
     log.close()
@@ -319,7 +319,7 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     daemon = operator.start()  # which reads the whole mesh again, under another key
     alice.send("my-bot", "hello again")
     entries = alice.wait_for(replies(2), sender="my-bot")
-    assert [one.text for one in entries][-1] == "You said: hello again"
+    assert [entry.text for entry in entries][-1] == "You said: hello again"
     assert len(entries) == 2
     rows = operator.run("audit", "trail", "--json", "--limit", "0").splitlines()
     assert [json.loads(row)["text"] for row in rows] == [None, "hello again"]

@@ -324,7 +324,7 @@ def test_the_log_survives_and_is_whole(operator: Operator, alice: MeshAgent) -> 
     alice.wait_for(replies(1), sender="my-bot")
     stop(daemon)
     log = LmdbLog.open_reader(operator.folder / "state" / "log")
-    names = [type(one.event).__name__ for one in log.read()]
+    names = [type(record.event).__name__ for record in log.read()]
     log.close()
     assert names[0] == "GatewayStarted"
     assert names[-1] == "GatewayStopped"

@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from events.streams import Peer, conversation_stream
+from events.streams import PeerId, conversation_stream
 from ztm_chat.demo.crash import Crash
 from ztm_chat.demo.performance import FAILED, INTERRUPTED, show
 from ztm_chat.demo.record import Message
@@ -205,7 +205,7 @@ def test_what_does_not_happen_is_named_and_the_log_is_kept(
 def test_a_second_answer_does_not_go_unnoticed() -> None:
     with open_stage(scale=0.05) as stage:
         stage.bot.accept(stage.mesh.permit(BOT, stage.bot.public_key))
-        stream = conversation_stream(Peer(BOT, ALICE))
+        stream = conversation_stream(PeerId(BOT, ALICE))
         question = Message(ALICE, stream, "tea?", stage.people[ALICE].send(BOT, "tea?"))
         crash = Crash(stage, Screen())
         stage.bot.send(ALICE, "You said: tea?")

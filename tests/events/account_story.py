@@ -18,7 +18,7 @@ class AccountStory:
     def __init__(self, *, log: Log | None = None) -> None:
         self.log = log or Log()
         self.stream = account_stream(ACCOUNT)
-        self.state = account.Account()
+        self.state = account.AccountState()
         self.now_ms = NOW_MS
         self._draws = count()
 
@@ -30,9 +30,9 @@ class AccountStory:
     def follow(self, drafts: Sequence[Draft]) -> list[Event]:
         """Record what was decided, and let the state evolve with it."""
         recorded = self.log.record(drafts, self.now_ms)
-        for one in recorded:
-            self.state = account.evolve(self.state, one)
-        return [one.event for one in recorded]
+        for record in recorded:
+            self.state = account.evolve(self.state, record)
+        return [record.event for record in recorded]
 
     def happens(self, *events: Event) -> None:
         """Record `events` as they are."""

@@ -10,10 +10,10 @@ from events.conversation.events import (
     AgentFailed,
     AgentReplied,
     Dispatched,
+    MessageDeadLettered,
     MessageQueued,
     MessageRetried,
     MessageSeen,
-    MessageSetAside,
     PairingWithheld,
     PolicyDecided,
     ReplyFailed,
@@ -25,7 +25,7 @@ from events.conversation.wire_text import chunks, safe_for_wire
 from events.event import Recorded
 from events.policy.account_policy import AccountPolicy, ToolGrant
 from events.projections import closes, identities, opens
-from events.streams import Conversation as Address
+from events.streams import ConversationId
 from events.watermark import WatermarkAdvanced
 from tests.events.builders import Log
 from tests.events.conversation_strategies import MARKER
@@ -34,7 +34,9 @@ from tests.events.conversation_strategies import MARKER
 class Auditor:
     """Books on one conversation. Messages, turns and queued messages are named by version."""
 
-    def __init__(self, log: Log, address: Address, policies: dict[bytes, AccountPolicy]) -> None:
+    def __init__(
+        self, log: Log, address: ConversationId, policies: dict[bytes, AccountPolicy]
+    ) -> None:
         self.log = log
         self.address = address
         self.policies = policies
@@ -113,7 +115,7 @@ class Auditor:
                 assert queued in self.in_outbox, "sent before it was queued, or twice"
                 assert one.cause == self.queued[queued].seq
                 self.in_outbox.remove(queued)
-            case MessageSetAside(message, reason):
+            case MessageDeadLettered(message, reason):
                 self._set_aside(message, reason)
             case MessageRetried(message, sender, _, tools):
                 assert self.ended[message], "a message was retried before it had ended"
@@ -137,7 +139,7 @@ class Auditor:
 
     def _policy_decided(self, one: Recorded, event: PolicyDecided) -> None:
         assert event.message not in self.decided, "a message was decided twice"
-        looked_up = event.considered.membership != "unknown"
+        looked_up = event.inputs.membership != "unknown"
         assert looked_up or event.rule == "groups-disabled", "judged as no member, unlooked"
         seen = self.seen[event.message]
         assert one.cause == seen.seq
@@ -148,7 +150,7 @@ class Auditor:
         self.decided.add(event.message)
         if event.action == "process":
             self.let_in[event.message] = (seen.event.sender, event.tools)
-        elif event.action == "pairing" and event.considered.pairing == "none":
+        elif event.action == "pairing" and event.inputs.pairing == "none":
             self.strangers.add(event.message)
 
     def _dispatched(self, one: Recorded, event: Dispatched) -> None:

@@ -9,7 +9,7 @@ from itertools import count
 from events.conversation.arrivals import Arrival
 from events.event import Body, Draft, Event, Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import Group, Peer
+from events.streams import GroupId, PeerId
 
 ACCOUNT = "home"
 LOG_ID = "0badcafe"
@@ -18,8 +18,8 @@ NS_PER_MS = 1_000_000
 SECOND_MS = 1_000
 HOUR_MS = 3_600_000
 
-PEER = Peer(ACCOUNT, "alice")
-GROUP = Group(ACCOUNT, "alice", "team")
+PEER = PeerId(ACCOUNT, "alice")
+GROUP = GroupId(ACCOUNT, "alice", "team")
 
 OPEN_DOOR = AccountPolicy(
     username="my-bot",
@@ -53,7 +53,7 @@ def arrival(
         sender=sender,
         sent_ms=sent_ms,
         text=text,
-        witness="feed",
+        source="feed",
         available_ms=sent_ms if available_ms is None else available_ms,
         salt=entropy[16:],
         key_id=b"key-name",
@@ -87,7 +87,7 @@ class Log:
 
     def stream(self, stream: str) -> list[Recorded]:
         """Everything in `stream`, oldest first."""
-        return [one for one in self.recorded if one.stream == stream]
+        return [record for record in self.recorded if record.stream == stream]
 
     def text(self, recorded: Recorded) -> str | None:
         """The words of an event (slot 0), if it has any."""

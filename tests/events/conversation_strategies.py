@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.conversation.arrivals import Arrival
-from events.conversation.policy_context import Standing
+from events.conversation.policy_context import PolicyContext
 from events.policy.account_policy import GroupPermission, SenderTools
 from tests.events.builders import (
     ALLOWLIST,
@@ -99,11 +99,11 @@ def is_ours(message: Arrival) -> bool:
     return message.sender == "my-bot" and bool(message.wire_id)
 
 
-def lets_in(standing: Standing, sender: str) -> bool:
+def lets_in(policy_context: PolicyContext, sender: str) -> bool:
     """What the standing says of a sender, in other words than the rules'; a mention granted."""
-    policy, group = standing.policy, standing.group
+    policy, group = policy_context.policy, policy_context.group
     if group is None:
-        listed = sender in policy.allow_from or standing.pairing == "approved"
+        listed = sender in policy.allow_from or policy_context.pairing == "approved"
         return listed or policy.dm_policy == "allow"
     if group.members is None or not policy.enable_groups:
         return False
@@ -111,5 +111,5 @@ def lets_in(standing: Standing, sender: str) -> bool:
         return False
     if sender == "alice" and policy.creator_bypass:
         return True
-    lists = [one.allow_from for one in policy.group_permissions]
+    lists = [group_permission.allow_from for group_permission in policy.group_permissions]
     return policy.group_policy == "open" or any(sender in one for one in lists)

@@ -3,7 +3,7 @@
 from events import watermark
 from events.account import events as account_events
 from events.conversation import events as conversation_events
-from events.conversation.events import Considered
+from events.conversation.events import DecisionInputs
 from events.event import Event
 from events.gateway import events as gateway
 from events.policy.account_policy import (
@@ -13,7 +13,7 @@ from events.policy.account_policy import (
     ToolGrant,
     ToolPolicy,
 )
-from events.watermark import Owed
+from events.watermark import UnavailableFile
 
 _MS = 1_750_000_000_000
 _IDENTITY = bytes(range(16))
@@ -46,7 +46,7 @@ _POLICY = AccountPolicy(
     apology="Sorry.",
     group_apology="Sorry, all.",
 )
-_CONSIDERED = Considered(
+_CONSIDERED = DecisionInputs(
     now_ms=_MS,
     policy=_IDENTITY,
     rules=1,
@@ -95,10 +95,10 @@ _EVENTS: tuple[Event, ...] = (
     conversation_events.MessageQueued("reply", _DIGEST, 2, 3, 1, 2, 1),
     conversation_events.ReplySent(5, _MS, True, 2),
     conversation_events.ReplyFailed(5, "refused"),
-    conversation_events.MessageSetAside(1, "agent"),
+    conversation_events.MessageDeadLettered(1, "agent"),
     conversation_events.MessageRetried(1, "alice", _MS, _TOOLS),
     conversation_events.MessageDropped(1),
-    watermark.WatermarkAdvanced(_MS, (Owed("/shared/alice/chat", True),)),
+    watermark.WatermarkAdvanced(_MS, (UnavailableFile("/shared/alice/chat", True),)),
 )
 
 SAMPLES: dict[str, Event] = {type(event).__name__: event for event in _EVENTS}

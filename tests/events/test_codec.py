@@ -51,7 +51,7 @@ NAMES_ON_DISK = [
     "MessageQueued",
     "ReplySent",
     "ReplyFailed",
-    "MessageSetAside",
+    "MessageDeadLettered",
     "MessageRetried",
     "MessageDropped",
     "WatermarkAdvanced",
@@ -70,7 +70,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, UnionType):
-        return st.one_of([values_of(one) for one in arguments])
+        return st.one_of([values_of(argument) for argument in arguments])
     if origin is tuple:
         return st.lists(values_of(arguments[0]), max_size=4).map(tuple)
     if origin is dict:

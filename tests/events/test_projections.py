@@ -5,7 +5,7 @@ import pytest
 from events.conversation.events import (
     AgentFailed,
     BaselineTaken,
-    Considered,
+    DecisionInputs,
     MessageQueued,
     PolicyDecided,
 )
@@ -24,7 +24,7 @@ CLOSING = {
     "AgentReplied": (3,),
     "ReplySent": (5,),
     "ReplyFailed": (5,),
-    "MessageSetAside": (1,),
+    "MessageDeadLettered": (1,),
 }
 
 
@@ -61,7 +61,7 @@ def test_a_baseline_makes_all_of_it_known() -> None:
 def test_a_decision_ends_a_message_unless_more_must_follow(
     action: Action, pairing: str, ended: tuple[int, ...]
 ) -> None:
-    facts = Considered(NOW_MS, bytes(16), 1, "my-bot", 1, pairing=pairing)  # type: ignore[arg-type]
+    facts = DecisionInputs(NOW_MS, bytes(16), 1, "my-bot", 1, pairing=pairing)  # type: ignore[arg-type]
     decided = PolicyDecided(7, action, "allowed", "dm-policy", False, ToolGrant(), facts)
     assert closes(decided) == ended
 
@@ -83,9 +83,9 @@ def test_only_a_code_ends_the_message_that_it_answers() -> None:
 def open_work(story: ConversationStory) -> set[int]:
     """What the index holds of the story's log."""
     work: set[int] = set()
-    for one in story.recorded:
-        work.difference_update(closes(one.event))
-        work.update([one.version] * opens(one.event))
+    for record in story.recorded:
+        work.difference_update(closes(record.event))
+        work.update([record.version] * opens(record.event))
     return work
 
 

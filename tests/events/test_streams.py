@@ -4,27 +4,27 @@ from hypothesis import strategies as st
 
 from events.streams import (
     GATEWAY,
-    Conversation,
-    Group,
-    Peer,
+    ConversationId,
+    GroupId,
+    PeerId,
     account_stream,
     conversation_stream,
     parse_stream,
 )
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: "/" not in name)
-CONVERSATIONS = st.builds(Peer, NAMES, NAMES) | st.builds(Group, NAMES, NAMES, NAMES)
+CONVERSATIONS = st.builds(PeerId, NAMES, NAMES) | st.builds(GroupId, NAMES, NAMES, NAMES)
 
 
 def test_streams_are_named_as_the_design_has_it() -> None:
     assert GATEWAY == "gateway"
     assert account_stream("home") == "account/home"
-    assert conversation_stream(Peer("home", "alice")) == "account/home/peer/alice"
-    assert conversation_stream(Group("home", "alice", "t1")) == "account/home/group/alice/t1"
+    assert conversation_stream(PeerId("home", "alice")) == "account/home/peer/alice"
+    assert conversation_stream(GroupId("home", "alice", "t1")) == "account/home/group/alice/t1"
 
 
 @given(CONVERSATIONS)
-def test_a_conversation_is_found_again_by_its_stream(conversation: Conversation) -> None:
+def test_a_conversation_is_found_again_by_its_stream(conversation: ConversationId) -> None:
     assert parse_stream(conversation_stream(conversation)) == conversation
 
 
@@ -38,7 +38,7 @@ def test_the_gateway_is_nobodys_conversation() -> None:
 
 
 @given(CONVERSATIONS, CONVERSATIONS)
-def test_two_conversations_never_share_a_stream(one: Conversation, other: Conversation) -> None:
+def test_two_conversations_never_share_a_stream(one: ConversationId, other: ConversationId) -> None:
     assert (conversation_stream(one) == conversation_stream(other)) == (one == other)
 
 

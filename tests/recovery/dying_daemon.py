@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from actors.agents.runner import Asking
+from actors.agents.runner import AgentRunner
 from actors.edge import Edge
 from actors.ztm.sending.sender import Sender
 from store.log.committer import Committer
@@ -60,7 +60,7 @@ def around(owner: type, name: str, before: Callable[[], None], after: Callable[[
 WRAPPED: dict[str, tuple[type, str]] = {
     "append": (LmdbLog, "append"),
     "commit": (Committer, "commit"),
-    "ask": (Asking, "ask"),
+    "ask": (AgentRunner, "ask"),
     "post": (Sender, "_post"),
     "confirm": (Sender, "_confirmed"),
     "settle": (Sender, "_settled"),

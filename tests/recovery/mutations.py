@@ -102,14 +102,14 @@ MUTATIONS = [
     Mutation(
         "a pairing code is asked for again after a crash",
         "events/conversation/outbox.py",
-        "    if moment.state.coded == request_seq:",
+        "    if context.state.coded == request_seq:",
         "    if False:",
         ("tests/events",),
     ),
     Mutation(
         "an approval is announced again after a crash",
         "events/conversation/outbox.py",
-        "    if moment.state.announced == approval_seq:",
+        "    if context.state.announced == approval_seq:",
         "    if False:",
     ),
     Mutation(

@@ -148,7 +148,7 @@ class GroupChat(Struct, frozen=True):
 Chat = PeerChat | GroupChat
 
 
-class Group(Struct, frozen=True):
+class GroupDetails(Struct, frozen=True):
     """A group's name and members. Creator and id are "" where the mesh's file leaves them out."""
 
     creator: str
@@ -197,10 +197,10 @@ def chats(data: bytes) -> Listing[Chat]:
     return _listing(data, _chat)
 
 
-def group(data: bytes) -> Group:
+def group(data: bytes) -> GroupDetails:
     """The answer of a group, or the bytes of a group's `info.json`. Raises AnswerUnreadable."""
     found = _members(parse_value(data))
-    return Group(
+    return GroupDetails(
         creator=_text(found.get("creator")),
         group=_text(found.get("group")),
         name=_text(found.get("name")),

@@ -23,7 +23,7 @@ from actors.ztm.client.answers import (
     Endpoint,
     FileInfo,
     FileList,
-    Group,
+    GroupDetails,
     Listing,
     Mesh,
     Version,
@@ -169,7 +169,7 @@ class ZtmClient:
         """
         await self._ask("POST", f"{self._peer(peer)}/messages", json=body)
 
-    async def group(self, creator: str, group: str) -> Group | None:
+    async def group(self, creator: str, group: str) -> GroupDetails | None:
         """A group's name and members."""
         return await self._find(self._group(creator, group), answers.group)
 

@@ -1,14 +1,14 @@
 """From what a request met (an HTTP error, a status) to the ZtmError that says what to do."""
 
 from actors.http.client import (
-    Answer,
     BadAnswer,
     ConnectionLost,
     HttpError,
+    Response,
     TimedOut,
     TlsFailed,
     TooLarge,
-    Unsendable,
+    UnsendableRequest,
 )
 from actors.ztm.client.errors import (
     AgentDisconnected,
@@ -50,7 +50,7 @@ def of_http(error: HttpError, *, https: bool) -> ZtmError:
             )
         case BadAnswer():
             return AnswerUnreadable(f"{error}; see whether agentUrl leads to a ZTM Agent")
-        case Unsendable():
+        case UnsendableRequest():
             return Unsent(str(error))
         case _:
             return AgentUnreachable(
@@ -58,7 +58,7 @@ def of_http(error: HttpError, *, https: bool) -> ZtmError:
             )
 
 
-def of_status(answer: Answer, what: str, *, quote: bool) -> ZtmError:
+def of_status(answer: Response, what: str, *, quote: bool) -> ZtmError:
     """The agent answered `what` with a failure. `quote`: may its own words be shown?"""
     said = _said(answer.body) if quote else ""
     found = f"{what} was answered with status {answer.status}" + (f" ({said})" if said else "")

@@ -11,7 +11,7 @@ from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.entries import parse_file
 from actors.ztm.client.errors import AnswerTooLarge, NotConnected, NotFound
 from actors.ztm.client.paths import GroupFile, PeerFile, parse
-from events.streams import Conversation, Group, Peer
+from events.streams import ConversationId, GroupId, PeerId
 
 NEWEST_FILES = 3
 """How many of the newest files are read whatever the agent's clock says of them."""
@@ -48,7 +48,7 @@ class OwnFiles:
         self,
         own: str,
         client: ZtmClient,
-        conversation: Conversation,
+        conversation: ConversationId,
         queued_ms: int,
         newest: str,
         slack_ms: int,
@@ -92,7 +92,7 @@ class OwnFiles:
             for path, info in listing.files.items()
             if (named := self._ours(path)) is not None
         ]
-        ours.sort(key=lambda one: one[:2], reverse=True)
+        ours.sort(key=lambda our: our[:2], reverse=True)
         for place, (_, path, info) in enumerate(ours):
             recent = info.time >= self._oldest_ms
             if not recent and place >= NEWEST_FILES:
@@ -107,9 +107,9 @@ class OwnFiles:
     def _ours(self, path: str) -> PeerFile | GroupFile | None:
         file = parse(path)
         match self._conversation, file:
-            case Peer(_, name), PeerFile(self._own, receiver) if receiver == name:
+            case PeerId(_, name), PeerFile(self._own, receiver) if receiver == name:
                 return file
-            case Group(_, creator, group), GroupFile(self._own, of_creator, of_group):
+            case GroupId(_, creator, group), GroupFile(self._own, of_creator, of_group):
                 return file if (creator, group) == (of_creator, of_group) else None
         return None
 
@@ -150,12 +150,12 @@ class OwnFiles:
 
     async def _look_in_chat(self, wire_id: str) -> Found | None:
         match self._conversation:
-            case Peer(_, name):
+            case PeerId(_, name):
                 found = await self._client.peer_messages(name)
-            case Group(_, creator, group):
+            case GroupId(_, creator, group):
                 found = await self._client.group_messages(creator, group)
-        for one in found.items:
-            sent_id = one.message.get("id") if isinstance(one.message, dict) else None
-            if one.sender == self._own and sent_id == wire_id:
-                return Found("", one.time)
+        for item in found.items:
+            sent_id = item.message.get("id") if isinstance(item.message, dict) else None
+            if item.sender == self._own and sent_id == wire_id:
+                return Found("", item.time)
         return None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 
-class Quiescence:
+class SendGate:
     """Lets the healer wait until every message is read back, and holds back new ones meanwhile."""
 
     def __init__(self) -> None:

@@ -24,9 +24,9 @@ from actors.ztm.client.errors import (
     ZtmError,
 )
 from actors.ztm.sending.own_files import Found, OwnFiles
-from actors.ztm.sending.send_gate import Quiescence
+from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.timing import Timing
-from events.streams import Conversation, Group, Peer
+from events.streams import ConversationId, GroupId, PeerId
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +69,25 @@ class Sender:
         own: str,
         client: ZtmClient,
         timing: Timing,
-        quiescence: Quiescence,
+        quiescence: SendGate,
         *,
-        unknown: Callable[[Group], None],
+        unknown: Callable[[GroupId], None],
     ) -> None:
         self._own = own
         self._client = client
         self._timing = timing
         self._quiescence = quiescence
         self._unknown = unknown
-        self._newest: dict[Conversation, str] = {}
+        self._newest: dict[ConversationId, str] = {}
 
     async def send(
-        self, conversation: Conversation, text: str, wire_id: str, *, queued_ms: int, doubtful: bool
+        self,
+        conversation: ConversationId,
+        text: str,
+        wire_id: str,
+        *,
+        queued_ms: int,
+        doubtful: bool,
     ) -> InOurFiles:
         """Bring `text` into our files of `conversation` under `wire_id`, however long it takes.
 
@@ -105,7 +111,7 @@ class Sender:
                         break
             except NotFound as error:
                 unknown_since_s = min(unknown_since_s, loop_s())
-                if isinstance(conversation, Group):
+                if isinstance(conversation, GroupId):
                     if loop_s() - unknown_since_s >= self._timing.no_group_s:
                         raise NeverSendable(type(error).__name__) from error
                     self._unknown(conversation)
@@ -117,14 +123,14 @@ class Sender:
         self._remember(conversation, files.newest)
         return InOurFiles(found.time_ms, reconciled=posts == 0, posts=posts)
 
-    async def _post(self, conversation: Conversation, body: dict[str, str]) -> None:
+    async def _post(self, conversation: ConversationId, body: dict[str, str]) -> None:
         """Post once. Raises `NeverSendable`, and `ZtmError` only when it certainly was not carried
         out: whatever else happens leaves it in doubt, to be read back."""
         try:
             match conversation:
-                case Peer(_, name):
+                case PeerId(_, name):
                     await self._client.send_to_peer(name, body)
-                case Group(_, creator, group):
+                case GroupId(_, creator, group):
                     await self._client.send_to_group(creator, group, body)
         except (DangerousName, Unsent) as error:
             raise NeverSendable(type(error).__name__) from error
@@ -162,7 +168,7 @@ class Sender:
     def _settle_s(self, files: OwnFiles) -> float:
         return self._timing.settle_s * (BY_CHAT if files.by_chat else 1)
 
-    def _remember(self, conversation: Conversation, newest: str) -> None:
+    def _remember(self, conversation: ConversationId, newest: str) -> None:
         self._newest.pop(conversation, None)
         if newest:
             self._newest[conversation] = newest

@@ -10,11 +10,11 @@ import msgspec
 
 from actors.ztm.client.entries import RawEntry, RawMessage
 from events.conversation.arrivals import Arrival
-from events.conversation.events import Witness
+from events.conversation.events import Source
 from events.conversation.identity import canonical, file_hashes, identity, plain_text
 from events.conversation.policy_context import person_key
 from events.event import SALT_BYTES
-from events.streams import Conversation, conversation_stream
+from events.streams import ConversationId, conversation_stream
 from store.log.event_log import SecretKey
 
 
@@ -32,11 +32,11 @@ class MessageFile(msgspec.Struct, frozen=True):
 
 def before_us(arrivals: Sequence[Arrival], horizon_ms: int) -> tuple[list[Arrival], list[Arrival]]:
     """What was there before us, and what is fresh enough to be answered all the same."""
-    old = [one for one in arrivals if one.sent_ms < horizon_ms]
-    return old, [one for one in arrivals if one.sent_ms >= horizon_ms]
+    old = [arrival for arrival in arrivals if arrival.sent_ms < horizon_ms]
+    return old, [arrival for arrival in arrivals if arrival.sent_ms >= horizon_ms]
 
 
-class Arriving:
+class ArrivalFactory:
     """Makes arrivals for one account. `key(person)`: the key that hides a person's identities;
     `salt(n)`: n random bytes."""
 
@@ -47,7 +47,9 @@ class Arriving:
         self._key = key
         self._salt = salt
 
-    def from_files(self, conversation: Conversation, files: Iterable[MessageFile]) -> list[Arrival]:
+    def from_files(
+        self, conversation: ConversationId, files: Iterable[MessageFile]
+    ) -> list[Arrival]:
         """All that `files` (of one conversation) hold, in order of time, sender and place."""
         found: list[tuple[int, str, int, Arrival]] = []
         places: Counter[tuple[str, int, bytes]] = Counter()
@@ -70,7 +72,7 @@ class Arriving:
 
     def from_chat(
         self,
-        conversation: Conversation,
+        conversation: ConversationId,
         messages: Iterable[RawMessage],
         *,
         heard_ms: int,
@@ -90,18 +92,18 @@ class Arriving:
             for message in sorted(messages, key=lambda message: (message.time, message.sender))
         ]
 
-    def identity_of(self, conversation: Conversation, message: RawMessage) -> bytes:
+    def identity_of(self, conversation: ConversationId, message: RawMessage) -> bytes:
         """The identity of a message that the Chat API shows."""
         sender, content = message.sender, canonical(message.message)
         return _identity(self._key_of(sender), conversation, sender, message.time, content, 0)
 
     def _arrival(
         self,
-        conversation: Conversation,
+        conversation: ConversationId,
         message: RawMessage,
         content: bytes,
         place: int,
-        witness: Witness,
+        source: Source,
         available_ms: int,
     ) -> Arrival:
         wire_id = message.message.get("id") if isinstance(message.message, dict) else ""
@@ -112,7 +114,7 @@ class Arriving:
             sender=sender,
             sent_ms=message.time,
             text=plain_text(message.message),
-            witness=witness,
+            source=source,
             available_ms=available_ms,
             salt=self._salt(SALT_BYTES),
             files=file_hashes(message.message),
@@ -120,7 +122,7 @@ class Arriving:
         )
 
     def _unreadable(
-        self, conversation: Conversation, file: MessageFile
+        self, conversation: ConversationId, file: MessageFile
     ) -> Iterable[tuple[int, str, int, Arrival]]:
         """What could not be read is recorded too: once, under the reason it was refused for."""
         key = self._key_of(file.sender)
@@ -132,7 +134,7 @@ class Arriving:
                 sender=file.sender,
                 sent_ms=file.ms,
                 text="",
-                witness="feed",
+                source="feed",
                 available_ms=file.available_ms,
                 salt=self._salt(SALT_BYTES),
                 malformed=True,
@@ -145,7 +147,7 @@ class Arriving:
 
 def _identity(
     key: SecretKey,
-    conversation: Conversation,
+    conversation: ConversationId,
     sender: str,
     time_ms: int,
     content: bytes,

@@ -8,16 +8,16 @@ from typing import Any
 from actors.messages import Observed
 from actors.ztm.client.client import ZtmClient
 from actors.ztm.health import Health
-from actors.ztm.sending.send_gate import Quiescence
+from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.timing import Timing
-from actors.ztm.watching.deafness_detector import Sentinel
+from actors.ztm.watching.deafness_detector import DeafnessDetector
 from events.account.events import ChatAppDeaf, ChatAppHealed
 from events.event import Draft, Event
 
 log = logging.getLogger(__name__)
 
 
-class Healer:
+class ChatAppRestarter:
     """Records when the Chat app goes deaf and hears again, and restarts it where that is allowed.
 
     `stream` is the account's; `deaf`: what its record says; `allowed`: whether a deaf app may be
@@ -31,8 +31,8 @@ class Healer:
         deaf: bool,
         allowed: bool,
         client: ZtmClient,
-        sentinel: Sentinel,
-        quiescence: Quiescence,
+        sentinel: DeafnessDetector,
+        quiescence: SendGate,
         tell: Callable[[Any], None],
         now_ms: Callable[[], int],
         timing: Timing,

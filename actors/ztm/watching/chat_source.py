@@ -16,15 +16,15 @@ from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.errors import ZtmError
 from actors.ztm.health import Health
 from actors.ztm.timing import Timing
-from actors.ztm.watching.arrival_factory import Arriving, before_us
-from actors.ztm.watching.deafness_detector import Sentinel
+from actors.ztm.watching.arrival_factory import ArrivalFactory, before_us
+from actors.ztm.watching.deafness_detector import DeafnessDetector
 from actors.ztm.watching.deliveries import Deliveries
 from actors.ztm.watching.feed import Feed
 from actors.ztm.watching.groups import Groups
 from events.account.events import FeedBroken
 from events.conversation.arrivals import Arrival
 from events.event import Draft
-from events.streams import Conversation, Group, Peer, account_stream
+from events.streams import ConversationId, GroupId, PeerId, account_stream
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ Newest = tuple[int, str]
 """Time and sender of a chat's newest message. ZTM behaviour: its identity to the Chat app."""
 
 
-class ChatWitness:
+class ChatSource:
     """Polls the chats of one account. `seen(identity)` asks the dedup index; `heard_ms`: when (our
     clock) an earlier process last heard of anything.
     """
@@ -51,10 +51,10 @@ class ChatWitness:
         groups_count: bool,
         client: ZtmClient,
         feed: Feed,
-        arriving: Arriving,
+        arriving: ArrivalFactory,
         deliveries: Deliveries,
         groups: Groups,
-        sentinel: Sentinel,
+        sentinel: DeafnessDetector,
         tell: Callable[[Any], None],
         seen: Callable[[bytes], bool],
         heard_ms: int,
@@ -77,14 +77,14 @@ class ChatWitness:
         self._now_ms = now_ms
         self._timing = timing
         self._health = health
-        self._newest: dict[Conversation, Newest] = {}
-        self._updated: dict[Conversation, int] = {}
-        self._unseen: dict[Conversation, float] = {}
+        self._newest: dict[ConversationId, Newest] = {}
+        self._updated: dict[ConversationId, int] = {}
+        self._unseen: dict[ConversationId, float] = {}
         self._whole_due_s = 0.0
-        self._unread: set[Conversation] = set()
-        self._again_s: dict[Conversation, float] = {}
+        self._unread: set[ConversationId] = set()
+        self._again_s: dict[ConversationId, float] = {}
         self._reading = asyncio.Semaphore(READINGS)
-        self._tasks: dict[Conversation, asyncio.Task[None]] = {}
+        self._tasks: dict[ConversationId, asyncio.Task[None]] = {}
 
     async def poll(self) -> int:
         """Look at all chats once; how many entries of the files they lack. Raises `ZtmError`."""
@@ -99,7 +99,7 @@ class ChatWitness:
         missing = self._sentinel.chats_show(
             {conversation: chat.time for conversation, chat in chats.items()}, now_s
         )
-        if self._health.witness == "chat":
+        if self._health.source == "chat":
             self._read_alone(chats, now_s, heard_ms)
         else:
             self._whole_due_s = 0.0
@@ -113,17 +113,17 @@ class ChatWitness:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _conversation(self, chat: Chat) -> Conversation | None:
+    def _conversation(self, chat: Chat) -> ConversationId | None:
         match chat:
             case PeerChat(peer) if peer != self._own:
-                return Peer(self._account, peer)
+                return PeerId(self._account, peer)
             case GroupChat(creator, group) if self._groups_count:
-                return Group(self._account, creator, group)
+                return GroupId(self._account, creator, group)
         return None
 
     # Beside the feed
 
-    def _confirm(self, chats: dict[Conversation, Chat], now_s: float, heard_ms: int) -> None:
+    def _confirm(self, chats: dict[ConversationId, Chat], now_s: float, heard_ms: int) -> None:
         """Read the chats whose newest message the feed has not brought in time."""
         if self._feed.cursor == 0:
             return  # The feed takes the baseline; until then nothing can be told from it.
@@ -141,7 +141,7 @@ class ChatWitness:
             if conversation in chats:
                 self._begin(conversation, chats[conversation], heard_ms, whole=False)
 
-    def _compare(self, conversation: Conversation, chat: Chat, now_s: float) -> None:
+    def _compare(self, conversation: ConversationId, chat: Chat, now_s: float) -> None:
         """Note since when the newest message of a chat is news to the log."""
         latest = chat.latest
         if latest is None or conversation in self._tasks:
@@ -159,7 +159,7 @@ class ChatWitness:
 
     # Alone
 
-    def _read_alone(self, chats: dict[Conversation, Chat], now_s: float, heard_ms: int) -> None:
+    def _read_alone(self, chats: dict[ConversationId, Chat], now_s: float, heard_ms: int) -> None:
         """Read every chat that shows a sign of news; now and then all of all, as some news gives no
         sign: late ones, and those behind a clock ahead."""
         if now_s >= self._whole_due_s:
@@ -174,7 +174,7 @@ class ChatWitness:
         if self._feed.cursor == 0 and not self._unread:
             self._feed.begin_without_files()
 
-    def _shows_news(self, conversation: Conversation, chat: Chat) -> bool:
+    def _shows_news(self, conversation: ConversationId, chat: Chat) -> bool:
         """ZTM behaviour: `updated` counts what others wrote since anybody last read the chat."""
         if chat.latest is None:
             return False
@@ -185,13 +185,15 @@ class ChatWitness:
 
     # Reading a chat's messages
 
-    def _begin(self, conversation: Conversation, chat: Chat, heard_ms: int, *, whole: bool) -> None:
+    def _begin(
+        self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
+    ) -> None:
         if conversation not in self._tasks:
             work = self._guarded(conversation, chat, heard_ms, whole=whole)
             self._tasks[conversation] = asyncio.create_task(work)
 
     async def _guarded(
-        self, conversation: Conversation, chat: Chat, heard_ms: int, *, whole: bool
+        self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
     ) -> None:
         """Read one chat. Its trouble is its own: said, and tried again later."""
         done = False
@@ -208,12 +210,12 @@ class ChatWitness:
             self._read_through(conversation, chat, done=done, whole=whole)
 
     def _read_through(
-        self, conversation: Conversation, chat: Chat, *, done: bool, whole: bool
+        self, conversation: ConversationId, chat: Chat, *, done: bool, whole: bool
     ) -> None:
         now_s = asyncio.get_running_loop().time()
         if not done:
             self._newest.pop(conversation, None)
-            self._again_s[conversation] = now_s + self._timing.owed_retry_s
+            self._again_s[conversation] = now_s + self._timing.unavailable_retry_s
             return
         self._again_s.pop(conversation, None)
         self._updated[conversation] = 0
@@ -223,14 +225,14 @@ class ChatWitness:
             self._newest[conversation] = (chat.latest.time, chat.latest.sender)
 
     async def _read(
-        self, conversation: Conversation, chat: Chat, heard_ms: int, *, whole: bool
+        self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
     ) -> list[Arrival]:
         all_of_it = whole or self._feed.take_baseline(conversation)
         since = None if all_of_it else max(0, min(chat.time, self._now_ms()) - LOOK_BACK_MS)
         match conversation:
-            case Peer(_, name):
+            case PeerId(_, name):
                 found = await self._client.peer_messages(name, since=since)
-            case Group(_, creator, group):
+            case GroupId(_, creator, group):
                 info = await self._client.group(creator, group)
                 if info is not None:
                     self._groups.see(creator, group, info)
@@ -242,7 +244,7 @@ class ChatWitness:
             conversation, found.items, heard_ms=heard_ms, now_ms=self._now_ms()
         )
 
-    async def _deliver(self, conversation: Conversation, arrivals: list[Arrival]) -> bool:
+    async def _deliver(self, conversation: ConversationId, arrivals: list[Arrival]) -> bool:
         if self._feed.take_baseline(conversation):
             old, arrivals = before_us(arrivals, self._now_ms() - self._timing.fresh_ms)
             if not await self._deliveries.mark_as_seen(conversation, old):

@@ -9,7 +9,7 @@ show (files that its parser refuses).
 
 from collections.abc import Mapping
 
-from events.streams import Conversation
+from events.streams import ConversationId
 
 LATER_S = 0.5
 """A change that comes later than this after another one would make a healthy app show both."""
@@ -21,7 +21,7 @@ ABSENT_LIMIT = 1_000
 """How many absent entries are remembered: enough to know that something is wrong."""
 
 
-class Sentinel:
+class DeafnessDetector:
     """Compares what the files and the Chat app show. Seconds are of any monotonic clock.
 
     `deaf`: as of the last comparison. `hears`: whether the app has shown something new since the
@@ -32,24 +32,24 @@ class Sentinel:
         self._deaf_after_s = deaf_after_s
         self._later_s = LATER_S * scale
         self._passed_over_s = PASSED_OVER_S * scale
-        self._absent: dict[tuple[Conversation, int], float] = {}
-        self._latest: dict[Conversation, int] | None = None
+        self._absent: dict[tuple[ConversationId, int], float] = {}
+        self._latest: dict[ConversationId, int] | None = None
         self._suspected = False
         self.deaf = False
         self.hears = False
 
-    def files_show(self, conversation: Conversation, time_ms: int, now_s: float) -> None:
+    def files_show(self, conversation: ConversationId, time_ms: int, now_s: float) -> None:
         """The files hold an entry of this time (by its sender's clock)."""
         if len(self._absent) < ABSENT_LIMIT:
             self._absent.setdefault((conversation, time_ms), now_s)
 
-    def app_lacks(self, conversation: Conversation, now_s: float) -> None:
+    def app_lacks(self, conversation: ConversationId, now_s: float) -> None:
         """The Chat app knows nothing of this conversation, at the latest try: until it lists it,
         with a message of whatever time, each try is as good as an entry that is absent."""
         tries = sum(1 for absent, _ in self._absent if absent == conversation)
         self.files_show(conversation, 1 + tries, now_s)
 
-    def chats_show(self, latest: Mapping[Conversation, int], now_s: float) -> int:
+    def chats_show(self, latest: Mapping[ConversationId, int], now_s: float) -> int:
         """The Chat app lists these conversations with these times (ms) of their newest message.
 
         Returns how many entries are missing there; `deaf` says what follows from that.

@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.messages import Offer
+from actors.messages import IncomingBatch
 from actors.ztm.watching.receipts import Credits, Delivery
 from events.conversation.arrivals import Arrival
-from events.streams import Conversation
+from events.streams import ConversationId
 
 CONVERSATION_CREDITS = 256
 """How many messages of one conversation may be undecided at a time."""
@@ -30,7 +30,7 @@ class Deliveries:
         tell: Callable[[Any], None],
         *,
         decided: Callable[[Arrival], bool],
-        begun: Callable[[Conversation], bool],
+        begun: Callable[[ConversationId], bool],
     ) -> None:
         self._tell = tell
         self._decided = decided
@@ -41,7 +41,7 @@ class Deliveries:
         """Wait until another message may be offered: until then there is no use in fetching any."""
         await self._credits.room()
 
-    async def deliver(self, conversation: Conversation, arrivals: Sequence[Arrival]) -> bool:
+    async def deliver(self, conversation: ConversationId, arrivals: Sequence[Arrival]) -> bool:
         """Offer `arrivals` in order; whether all of them were confirmed."""
         for some in _chunks(arrivals):
             news = [one for one in some if not self._decided(one)]
@@ -52,13 +52,15 @@ class Deliveries:
                 del news[:taken]
         return True
 
-    async def mark_as_seen(self, conversation: Conversation, arrivals: Sequence[Arrival]) -> bool:
+    async def mark_as_seen(self, conversation: ConversationId, arrivals: Sequence[Arrival]) -> bool:
         """Offer what was there before us as a baseline; whether it was confirmed.
 
         All at once, since a conversation of which a part is marked counts as begun; so no texts.
         Nothing at all is offered too: it marks the conversation as one that we have begun with.
         """
-        marks = tuple(replace(one, text="") for one in arrivals if not self._decided(one))
+        marks = tuple(
+            replace(arrival, text="") for arrival in arrivals if not self._decided(arrival)
+        )
         if not marks and self._begun(conversation):
             return True
         taken = await self._credits.take(min(max(1, len(marks)), CONVERSATION_CREDITS))
@@ -66,7 +68,7 @@ class Deliveries:
 
     async def _offer(
         self,
-        conversation: Conversation,
+        conversation: ConversationId,
         arrivals: tuple[Arrival, ...],
         taken: int,
         *,
@@ -74,7 +76,7 @@ class Deliveries:
     ) -> bool:
         try:
             delivery = Delivery()
-            self._tell(Offer(conversation, arrivals, delivery, baseline))
+            self._tell(IncomingBatch(conversation, arrivals, delivery, baseline))
             return await delivery.confirmed()
         finally:
             self._credits.give_back(taken)

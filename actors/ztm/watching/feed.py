@@ -18,10 +18,10 @@ from actors.ztm.client.errors import AnswerUnreadable, ZtmError
 from actors.ztm.client.paths import GroupInfo
 from actors.ztm.health import Health
 from actors.ztm.timing import Timing
-from actors.ztm.watching.arrival_factory import Arriving, MessageFile, before_us
-from actors.ztm.watching.catalogue import Catalogue, Wanted
+from actors.ztm.watching.arrival_factory import ArrivalFactory, MessageFile, before_us
+from actors.ztm.watching.catalogue import Catalogue, PendingFile
 from actors.ztm.watching.deliveries import Deliveries
-from actors.ztm.watching.fetching import Fetcher, NotToBeHad, TooLarge
+from actors.ztm.watching.fetching import Fetcher, FileUnavailable, TooLarge
 from actors.ztm.watching.groups import Groups
 from actors.ztm.watching.message_files import (
     arrivals_of,
@@ -30,9 +30,9 @@ from actors.ztm.watching.message_files import (
     too_large,
 )
 from events.account.events import FeedReset
-from events.account.state import Account
+from events.account.state import AccountState
 from events.event import Draft
-from events.streams import Conversation, Group, account_stream
+from events.streams import ConversationId, GroupId, account_stream
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +54,16 @@ class Feed:
     def __init__(
         self,
         account: str,
-        state: Account,
+        state: AccountState,
         *,
         client: ZtmClient,
         catalogue: Catalogue,
-        arriving: Arriving,
+        arriving: ArrivalFactory,
         deliveries: Deliveries,
         groups: Groups,
         tell: Callable[[Any], None],
-        begun: Callable[[Conversation], bool],
-        on_entry: Callable[[Conversation, int], None],
+        begun: Callable[[ConversationId], bool],
+        on_entry: Callable[[ConversationId, int], None],
         now_ms: Callable[[], int],
         timing: Timing,
         health: Health,
@@ -82,39 +82,39 @@ class Feed:
         self._timing = timing
         self._health = health
         self.cursor = state.cursor
-        self._owed = state.owed
+        self._unavailable = state.unavailable
         self._heard_ms = state.heard_ms
         self._groups_turned_on = state.groups_turned_on
         self._first = True
         self._whole_due_s = 0.0
         self._reported_s = asyncio.get_running_loop().time()
-        self._tasks: dict[Conversation, asyncio.Task[None]] = {}
-        for owed in state.owed:
-            catalogue.owe(owed, state.heard_ms)
+        self._tasks: dict[ConversationId, asyncio.Task[None]] = {}
+        for unavailable in state.unavailable:
+            catalogue.add_unavailable(unavailable, state.heard_ms)
 
     def read_whole_list(self) -> None:
         """Read the whole list next time: something was missed."""
         self._whole_due_s = 0.0
 
-    def is_reading(self, conversation: Conversation) -> bool:
+    def is_reading(self, conversation: ConversationId) -> bool:
         """Whether what is new in the conversation is on its way."""
         return conversation in self._tasks
 
-    def take_baseline(self, conversation: Conversation) -> bool:
+    def take_baseline(self, conversation: ConversationId) -> bool:
         """Whether what is found of the conversation was there before us."""
         return (
             self.cursor == 0
-            or (isinstance(conversation, Group) and not self._begun(conversation))
+            or (isinstance(conversation, GroupId) and not self._begun(conversation))
             or any(
-                one.baseline and one.conversation == conversation
-                for one in self._catalogue.wanted.values()
+                pending_file.baseline and pending_file.conversation == conversation
+                for pending_file in self._catalogue.pending.values()
             )
         )
 
     def begin_without_files(self) -> None:
         """The baseline was taken from the Chat API: what comes from now on is news."""
         self.cursor = 1
-        self._tell(CursorReached(1, self._owed))
+        self._tell(CursorReached(1, self._unavailable))
 
     async def cycle(self) -> bool:
         """Ask once and set off what follows; whether there was anything new. Raises `ZtmError`."""
@@ -167,38 +167,39 @@ class Feed:
         for conversation, paths in self._catalogue.due(now_s).items():
             if conversation in self._tasks:
                 continue
-            baseline = isinstance(conversation, Group) and not self._begun(conversation)
+            baseline = isinstance(conversation, GroupId) and not self._begun(conversation)
             if baseline and not whole:
                 # What was published before we could see the group is in no answer but this one.
                 self.read_whole_list()
                 continue
-            wanted = self._catalogue.begin(paths, baseline=baseline)
-            task = asyncio.create_task(self._guarded(conversation, wanted))
+            pending = self._catalogue.begin(paths, baseline=baseline)
+            task = asyncio.create_task(self._guarded(conversation, pending))
             self._tasks[conversation] = task
             started = True
         return started
 
-    async def _guarded(self, conversation: Conversation, wanted: dict[str, Wanted]) -> None:
+    async def _guarded(self, conversation: ConversationId, pending: dict[str, PendingFile]) -> None:
         try:
-            await self._take_in(conversation, wanted)
+            await self._take_in(conversation, pending)
         except Exception:
             # A fault of ours in one conversation: said, tried again later, and nobody else's.
             log.exception("could not take in %s", conversation)
         finally:
             now_s = asyncio.get_running_loop().time()
-            for path, one in wanted.items():
-                self._catalogue.postpone(path, one, now_s + self._pause_s(one))
+            for path, pending_file in pending.items():
+                self._catalogue.postpone(path, pending_file, now_s + self._pause_s(pending_file))
             del self._tasks[conversation]
             if not self._catalogue.held_up:
                 self._report_cursor(now_s=now_s)
 
-    def _pause_s(self, wanted: Wanted) -> float:
+    def _pause_s(self, pending: PendingFile) -> float:
         """Longer from time to time; and with many owed files, few requests a second in all."""
         timing = self._timing
         pause_s = min(
-            timing.owed_retry_s * 2.0 ** min(wanted.failures, 16), timing.owed_retry_most_s
+            timing.unavailable_retry_s * 2.0 ** min(pending.failures, 16),
+            timing.unavailable_retry_max_s,
         )
-        return max(pause_s, len(self._catalogue.owed) * timing.owed_retry_s / 4)
+        return max(pause_s, len(self._catalogue.unavailable) * timing.unavailable_retry_s / 4)
 
     async def stop(self) -> None:
         """End the tasks; what they had delivered is decided or delivered again next time."""
@@ -209,65 +210,73 @@ class Feed:
 
     # One conversation
 
-    async def _take_in(self, conversation: Conversation, wanted: dict[str, Wanted]) -> None:
+    async def _take_in(self, conversation: ConversationId, pending: dict[str, PendingFile]) -> None:
         """Fetch and deliver what is wanted of one conversation: first what was there before us,
         whole, then the rest."""
-        earlier = {path: one for path, one in wanted.items() if one.baseline}
+        earlier = {
+            path: pending_file for path, pending_file in pending.items() if pending_file.baseline
+        }
         if earlier and not await self._take_in_some(conversation, earlier, baseline=True):
             return
-        rest = ((path, one) for path, one in wanted.items() if not one.baseline)
+        rest = (
+            (path, pending_file)
+            for path, pending_file in pending.items()
+            if not pending_file.baseline
+        )
         while some := dict(islice(rest, FILES_AT_A_TIME)):
             if not await self._take_in_some(conversation, some, baseline=False):
                 return
 
     async def _take_in_some(
-        self, conversation: Conversation, wanted: dict[str, Wanted], *, baseline: bool
+        self, conversation: ConversationId, pending: dict[str, PendingFile], *, baseline: bool
     ) -> bool:
-        fetched = await asyncio.gather(*(self._fetch(path, one) for path, one in wanted.items()))
+        fetched = await asyncio.gather(
+            *(self._fetch(path, pending_file) for path, pending_file in pending.items())
+        )
         files = [file for file in fetched if isinstance(file, MessageFile)]
         if baseline and None in fetched:
             # What is owed of it goes on record before the conversation counts as begun.
             self._report_cursor(now_s=None)
         if not await self._deliver(conversation, files, baseline=baseline):
             return False
-        for (path, one), file in zip(wanted.items(), fetched, strict=True):
+        for (path, one), file in zip(pending.items(), fetched, strict=True):
             if file is not None:
                 self._catalogue.decided(path, one)
         return True
 
     async def _deliver(
-        self, conversation: Conversation, files: list[MessageFile], *, baseline: bool
+        self, conversation: ConversationId, files: list[MessageFile], *, baseline: bool
     ) -> bool:
         arrivals = await arrivals_of(self._arriving, conversation, files)
         self._health.inbound_ms = self._now_ms() if arrivals else self._health.inbound_ms
-        self._health.unreadable += sum(1 for one in arrivals if one.malformed)
+        self._health.unreadable += sum(1 for arrival in arrivals if arrival.malformed)
         if baseline:
             old, arrivals = before_us(arrivals, self._now_ms() - self._timing.fresh_ms)
             if not await self._deliveries.mark_as_seen(conversation, old):
                 return False
         return await self._deliveries.deliver(conversation, arrivals)
 
-    async def _fetch(self, path: str, wanted: Wanted) -> MessageFile | GroupInfo | None:
+    async def _fetch(self, path: str, pending: PendingFile) -> MessageFile | GroupInfo | None:
         """One file's content; `None` when it can't be had now, and will be tried again."""
-        conversation = wanted.conversation
+        conversation = pending.conversation
         await self._deliveries.room()
         try:
-            data = await self._fetcher.fetch(path, wanted.sender)
+            data = await self._fetcher.fetch(path, pending.sender)
         except TooLarge:
             data = None
-        except NotToBeHad as error:
+        except FileUnavailable as error:
             log.debug("%s is owed: %s", path, error)
-            self._catalogue.not_to_be_had(path, wanted, self._now_ms())
+            self._catalogue.mark_unavailable(path, pending, self._now_ms())
             return None
         except ZtmError as error:
             log.debug("could not fetch %s: %s", path, error)
             return None
-        if isinstance(wanted.file, GroupInfo):
-            self._see_group(wanted.file, data or b"")
-            return wanted.file
+        if isinstance(pending.file, GroupInfo):
+            self._see_group(pending.file, data or b"")
+            return pending.file
         if data is None:
-            return too_large(wanted.file, wanted)
-        file = await read_file(data, wanted.file, wanted)
+            return too_large(pending.file, pending)
+        file = await read_file(data, pending.file, pending)
         if file.entries and shown_by_the_chat_app(data) and self._groups.is_listed(conversation):
             self._on_entry(conversation, max(entry.time for entry in file.entries))
         return file
@@ -286,16 +295,16 @@ class Feed:
         `now_s` None: say it now.
         """
         catalogue, health = self._catalogue, self._health
-        health.wanted, health.owed = len(catalogue.wanted), len(catalogue.owed)
+        health.pending, health.unavailable = len(catalogue.pending), len(catalogue.unavailable)
         due = now_s is None or now_s - self._reported_s >= CURSOR_EVERY_S
         if self._first or (catalogue.held_up and not due):
             return
         if self.cursor == 0 and catalogue.baselining:
             # A cursor on record says that the baseline is taken: what comes after it is answered.
             return
-        position, owed = catalogue.position(self.cursor)
-        if (position, owed) != (self.cursor, self._owed) or self._groups_turned_on:
-            self.cursor, self._owed = position, owed
+        position, unavailable = catalogue.position(self.cursor)
+        if (position, unavailable) != (self.cursor, self._unavailable) or self._groups_turned_on:
+            self.cursor, self._unavailable = position, unavailable
             self._groups_turned_on = False
             self._reported_s = asyncio.get_running_loop().time()
-            self._tell(CursorReached(position, owed))
+            self._tell(CursorReached(position, unavailable))

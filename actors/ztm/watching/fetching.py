@@ -19,7 +19,7 @@ class TooLarge(Exception):
     """The file is larger than any that is read, and will never be smaller."""
 
 
-class NotToBeHad(Exception):
+class FileUnavailable(Exception):
     """The agent can't give the file now: nobody who has it is there, or nobody delivers."""
 
 
@@ -32,7 +32,8 @@ class Fetcher:
         self._of_sender: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch(self, path: str, sender: str) -> bytes:
-        """The file's bytes. Raises TooLarge, NotToBeHad, and ZtmError when the agent is away."""
+        """The file's bytes. Raises TooLarge, FileUnavailable, and ZtmError when the agent is
+        away."""
         async with self._slot(sender):
             try:
                 data = await self._client.file_data(path)
@@ -41,9 +42,9 @@ class Fetcher:
             except (AgentUnreachable, AgentDisconnected):
                 raise
             except ZtmError as error:
-                raise NotToBeHad(str(error)) from error
+                raise FileUnavailable(str(error)) from error
         if data is None:
-            raise NotToBeHad("nobody who has it is there")
+            raise FileUnavailable("nobody who has it is there")
         return data
 
     @asynccontextmanager

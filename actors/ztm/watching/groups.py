@@ -7,7 +7,7 @@ from actors.messages import GroupSeen
 from actors.ztm.client import answers
 from actors.ztm.health import Health
 from events.conversation.policy_context import GroupFacts
-from events.streams import Conversation, Group
+from events.streams import ConversationId, GroupId
 
 
 class Groups:
@@ -20,7 +20,7 @@ class Groups:
         self._names = health.groups
         self._listed: set[tuple[str, str]] = set()
 
-    def see(self, creator: str, group: str, found: answers.Group) -> None:
+    def see(self, creator: str, group: str, found: answers.GroupDetails) -> None:
         """The creator says this of the group."""
         self._names[f"{creator}/{group}"] = found.name
         if found.name and self._own in found.members:
@@ -29,10 +29,10 @@ class Groups:
             self._listed.discard((creator, group))
         self._tell(GroupSeen(creator, group, GroupFacts(found.name, frozenset(found.members))))
 
-    def is_listed(self, conversation: Conversation) -> bool:
+    def is_listed(self, conversation: ConversationId) -> bool:
         """Whether the Chat app should list it. ZTM behaviour: groups without a name are left out,
         and those of others."""
         match conversation:
-            case Group(_, creator, group):
+            case GroupId(_, creator, group):
                 return (creator, group) in self._listed
         return True

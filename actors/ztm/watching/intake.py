@@ -22,8 +22,8 @@ from actors.ztm.client.errors import (
 )
 from actors.ztm.health import Health
 from actors.ztm.timing import Timing
-from actors.ztm.watching.chat_app_restarter import Healer
-from actors.ztm.watching.chat_source import ChatWitness
+from actors.ztm.watching.chat_app_restarter import ChatAppRestarter
+from actors.ztm.watching.chat_source import ChatSource
 from actors.ztm.watching.feed import Feed
 from events.account.events import AccountOffline, AccountOnline
 from events.event import Draft, Event
@@ -55,8 +55,8 @@ class Intake:
         client: ZtmClient,
         join: Callable[[], Awaitable[None]],
         feed: Feed,
-        witness: ChatWitness,
-        healer: Healer,
+        source: ChatSource,
+        healer: ChatAppRestarter,
         tell: Callable[[Any], None],
         timing: Timing,
         health: Health,
@@ -66,7 +66,7 @@ class Intake:
         self._client = client
         self._join = join
         self._feed = feed
-        self._witness = witness
+        self._chat_source = source
         self._healer = healer
         self._tell = tell
         self._timing = timing
@@ -79,10 +79,10 @@ class Intake:
             await self._joined()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._run_feed())
-                group.create_task(self._run_witness())
+                group.create_task(self._run_chat())
         finally:
             await self._feed.stop()
-            await self._witness.stop()
+            await self._chat_source.stop()
             self._health.phase = "stopped"
 
     async def _joined(self) -> None:
@@ -137,15 +137,15 @@ class Intake:
         return False
 
     def _stand_in(self, chat: bool) -> None:
-        witness: Any = "chat" if chat else "feed"
-        if self._health.witness != witness:
-            self._health.witness = witness
+        source: Any = "chat" if chat else "feed"
+        if self._health.source != source:
+            self._health.source = source
             said = "gives no files; the Chat API stands in" if chat else "gives files again"
             log.warning("%s: the agent %s", self._stream, said)
 
     # The Chat API
 
-    async def _run_witness(self) -> None:
+    async def _run_chat(self) -> None:
         back_off = BackOff(self._timing.back_off_scale)
         polls = 0
         while True:
@@ -153,18 +153,18 @@ class Intake:
                 if polls % USERS_EVERY == 0:
                     await self._look_at_users()
                 polls += 1
-                await self._healer.judge(await self._witness.poll())
+                await self._healer.judge(await self._chat_source.poll())
             except Exception as error:  # noqa: BLE001 - said in there
-                await self._witness_failed(error, back_off)
+                await self._chat_failed(error, back_off)
             else:
                 back_off.succeeded()
-                if self._health.witness == "chat":
+                if self._health.source == "chat":
                     self._online()
                 await asyncio.sleep(self._timing.chat_poll_s)
 
-    async def _witness_failed(self, error: Exception, back_off: BackOff) -> None:
+    async def _chat_failed(self, error: Exception, back_off: BackOff) -> None:
         """The Chat API alone makes an account offline only where there is nothing else."""
-        if self._health.witness == "chat":
+        if self._health.source == "chat":
             await self._wait_out(error, back_off)
             return
         self._note(error, "the Chat API: ", first=back_off.errors == 0)

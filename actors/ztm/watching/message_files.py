@@ -7,10 +7,10 @@ import msgspec
 
 from actors.ztm.client.entries import parse_file
 from actors.ztm.client.paths import GroupFile, PeerFile
-from actors.ztm.watching.arrival_factory import Arriving, MessageFile
-from actors.ztm.watching.catalogue import Wanted
+from actors.ztm.watching.arrival_factory import ArrivalFactory, MessageFile
+from actors.ztm.watching.catalogue import PendingFile
 from events.conversation.arrivals import Arrival
-from events.streams import Conversation
+from events.streams import ConversationId
 
 FILE_BYTES = 16 * 2**20
 """The largest message file that is read, bytes."""
@@ -22,7 +22,7 @@ MUCH_BYTES = 64 * 2**10
 MANY = 1_000
 
 
-async def read_file(data: bytes, file: PeerFile | GroupFile, wanted: Wanted) -> MessageFile:
+async def read_file(data: bytes, file: PeerFile | GroupFile, wanted: PendingFile) -> MessageFile:
     """The messages of one file; never fails."""
     if len(data) < MUCH_BYTES:
         entries, flaws = parse_file(data, limit=FILE_BYTES)
@@ -31,14 +31,14 @@ async def read_file(data: bytes, file: PeerFile | GroupFile, wanted: Wanted) -> 
     return MessageFile(file.sender, file.ms, tuple(entries), tuple(flaws), wanted.available_ms)
 
 
-def too_large(file: PeerFile | GroupFile, wanted: Wanted) -> MessageFile:
+def too_large(file: PeerFile | GroupFile, wanted: PendingFile) -> MessageFile:
     """A file of which nothing can be read: that is put on record too."""
     flaw = f"the file has more than the {FILE_BYTES} bytes allowed"
     return MessageFile(file.sender, file.ms, (), (flaw,), wanted.available_ms)
 
 
 async def arrivals_of(
-    arriving: Arriving, conversation: Conversation, files: Iterable[MessageFile]
+    arriving: ArrivalFactory, conversation: ConversationId, files: Iterable[MessageFile]
 ) -> list[Arrival]:
     """All that the files of one conversation hold, in order."""
     files = list(files)

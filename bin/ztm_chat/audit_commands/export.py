@@ -76,9 +76,9 @@ def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
     about = {"export": "ztm-chat", "head": str(head_of(log)), "time": _now_ms()}
     yield json.dumps(about) + "\n"
     for stream, _ in conversations(log, selection):
-        for one in log.read_stream(stream):
-            if selection.is_time(one.time // 1_000_000):
-                yield json.dumps(plain_event(log, one)) + "\n"
+        for record in log.read_stream(stream):
+            if selection.is_time(record.time // 1_000_000):
+                yield json.dumps(plain_event(log, record)) + "\n"
 
 
 def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:

@@ -9,7 +9,7 @@ from ztm_chat.failure import UNUSABLE, Failure
 
 if TYPE_CHECKING:
     from store.log.lmdb_reader import LmdbReader
-    from store.maintenance.raw_log import Source
+    from store.maintenance.raw_log import RawLog
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def log_opened(folder: Path) -> Iterator["LmdbReader"]:
 
 
 @contextmanager
-def source_opened(folder: Path) -> Iterator["Source"]:
+def source_opened(folder: Path) -> Iterator["RawLog"]:
     """The log's tables as they lie in `folder`, nothing checked. Raises `Failure`."""
     from store.maintenance.raw_log import opened
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from events.streams import Group, Peer
+from events.streams import GroupId, PeerId
 from ztm_chat.shown import moment, safe
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ def end_page() -> str:
     return "</body>\n</html>\n"
 
 
-def conversation_lines(address: Peer | Group, said: Iterable["Said"]) -> Iterator[str]:
+def conversation_lines(address: PeerId | GroupId, said: Iterable["Said"]) -> Iterator[str]:
     """One conversation."""
-    if isinstance(address, Peer):
+    if isinstance(address, PeerId):
         title = f"{address.name} (account {address.account})"
     else:
         title = f"group {address.creator}/{address.group} (account {address.account})"
     yield f"<h2><bdi>{_shown(title)}</bdi></h2>\n"
-    for one in said:
-        yield _article(one)
+    for line in said:
+        yield _article(line)
 
 
 def _article(one: "Said") -> str:

@@ -64,11 +64,11 @@ def _compare(folder: Path) -> dict[str, Any]:
 
 
 def _moment(folder: Path, until: int | None) -> Any:
-    from store.audit.past_state import moment_of
+    from store.audit.past_state import past_state_of
 
     with log_opened(folder) as log, progress_bar("Folding") as progress:
         total = log.head().seq
-        return moment_of(log, until, lambda done: progress(done, total))
+        return past_state_of(log, until, lambda done: progress(done, total))
 
 
 def _lines(compared: dict[str, Any] | None) -> list[str]:

@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from events.streams import Peer
+from events.streams import PeerId
 from ztm_chat.shown import moment, safe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def plain(decision: "Decision", text: str | None) -> dict[str, Any]:
     address, tools = decision.address, decision.tools
     conversation = (
         {"kind": "peer", "peer": address.name}
-        if isinstance(address, Peer)
+        if isinstance(address, PeerId)
         else {"kind": "group", "creator": address.creator, "group": address.group}
     )
     return {
@@ -104,10 +104,10 @@ def csv_record(cells: list[Any]) -> str:
 
 def _name(decision: "Decision") -> str:
     address = decision.address
-    return address.name if isinstance(address, Peer) else f"{address.creator}/{address.group}"
+    return address.name if isinstance(address, PeerId) else f"{address.creator}/{address.group}"
 
 
 def _where(decision: "Decision") -> str:
-    if isinstance(decision.address, Peer):
+    if isinstance(decision.address, PeerId):
         return safe(_name(decision))
     return f"{safe(decision.sender)} in {safe(_name(decision))}"

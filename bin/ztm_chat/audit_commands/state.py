@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from events.streams import Group, Peer, conversation_stream
+from events.streams import GroupId, PeerId, conversation_stream
 from ztm_chat.shown import moment, safe
 
 if TYPE_CHECKING:
-    from events.account.state import Account
-    from store.audit.past_state import Moment, Talk
+    from events.account.state import AccountState
+    from store.audit.past_state import ConversationSummary, PastState
 
-MOST_TALKS = 20
+MAX_TALKS = 20
 """How many conversations are listed of each account, those last active first."""
 
 
-def lines_of_moment(state: "Moment") -> list[str]:
+def lines_of_moment(state: "PastState") -> list[str]:
     """The state in lines."""
     if not state.seq:
         return ["Nothing was recorded by then."]
@@ -26,7 +26,7 @@ def lines_of_moment(state: "Moment") -> list[str]:
     return lines
 
 
-def plain_moment(state: "Moment") -> dict[str, Any]:
+def plain_moment(state: "PastState") -> dict[str, Any]:
     """The state as plain values; times in ms."""
     return {
         "seq": state.seq,
@@ -38,12 +38,14 @@ def plain_moment(state: "Moment") -> dict[str, Any]:
     }
 
 
-def _talks(state: "Moment", account: str) -> list[tuple[Peer | Group, "Talk"]]:
+def _talks(
+    state: "PastState", account: str
+) -> list[tuple[PeerId | GroupId, "ConversationSummary"]]:
     own = [(address, talk) for address, talk in state.talks.items() if address.account == account]
     return sorted(own, key=lambda one: -one[1].last_ms)
 
 
-def _account(name: str, account: "Account", state: "Moment") -> list[str]:
+def _account(name: str, account: "AccountState", state: "PastState") -> list[str]:
     policy = account.policy
     health = "online" if account.online else "offline"
     lines = [f"{name}: {health}{', Chat app deaf' if account.deaf else ''}"]
@@ -55,22 +57,30 @@ def _account(name: str, account: "Account", state: "Moment") -> list[str]:
             f"  policy {account.digest.hex()[:8]}: {user}, dm:{policy.dm_policy}, groups {groups}",
             f"  allowFrom: {allowed}",
         ]
-    paired = ", ".join(safe(one) for one in sorted(account.approvals)) or "nobody"
-    waiting = [one.person for one in account.requests.values() if one.expires_ms > state.time_ms]
+    paired = ", ".join(safe(person) for person in sorted(account.approvals)) or "nobody"
+    waiting = [
+        request.person
+        for request in account.requests.values()
+        if request.expires_ms > state.time_ms
+    ]
     lines.append(f"  paired: {paired}")
     if waiting:
-        lines.append(f"  waiting with a code: {', '.join(safe(one) for one in sorted(waiting))}")
-    lines.append(f"  feed read up to {moment(account.cursor)}; {len(account.owed)} files owed")
+        lines.append(
+            f"  waiting with a code: {', '.join(safe(person) for person in sorted(waiting))}"
+        )
+    lines.append(
+        f"  feed read up to {moment(account.cursor)}; {len(account.unavailable)} files owed"
+    )
     talks = _talks(state, name)
     lines.append(f"  {len(talks)} conversations:")
-    lines += [f"    {_talk(address, talk)}" for address, talk in talks[:MOST_TALKS]]
-    if len(talks) > MOST_TALKS:
-        lines.append(f"    … and {len(talks) - MOST_TALKS} more (all with --json)")
+    lines += [f"    {_talk(address, talk)}" for address, talk in talks[:MAX_TALKS]]
+    if len(talks) > MAX_TALKS:
+        lines.append(f"    … and {len(talks) - MAX_TALKS} more (all with --json)")
     return lines
 
 
-def _talk(address: Peer | Group, talk: "Talk") -> str:
-    name = address.name if isinstance(address, Peer) else f"{address.creator}/{address.group}"
+def _talk(address: PeerId | GroupId, talk: "ConversationSummary") -> str:
+    name = address.name if isinstance(address, PeerId) else f"{address.creator}/{address.group}"
     unfinished = f", {len(talk.unfinished)} unfinished" if talk.unfinished else ""
     last = moment(talk.last_ms) if talk.last_ms else "never"
     return (
@@ -79,7 +89,7 @@ def _talk(address: Peer | Group, talk: "Talk") -> str:
     )
 
 
-def _plain_account(name: str, account: "Account", state: "Moment") -> dict[str, Any]:
+def _plain_account(name: str, account: "AccountState", state: "PastState") -> dict[str, Any]:
     import msgspec
 
     return {
@@ -91,10 +101,12 @@ def _plain_account(name: str, account: "Account", state: "Moment") -> dict[str, 
         "settings": msgspec.to_builtins(account.policy),
         "paired": sorted(account.approvals),
         "pending": sorted(
-            one.person for one in account.requests.values() if one.expires_ms > state.time_ms
+            request.person
+            for request in account.requests.values()
+            if request.expires_ms > state.time_ms
         ),
         "cursor": account.cursor,
-        "owed": [one.path for one in account.owed],
+        "unavailable": [unavailable_file.path for unavailable_file in account.unavailable],
         "conversations": [
             {
                 "stream": conversation_stream(address),

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from events.conversation.events import MessageSeen, PolicyDecided
-from events.streams import Group, Peer, parse_stream
-from store.audit.decisions import Judged
+from events.streams import GroupId, PeerId, parse_stream
+from store.audit.decisions import JudgedMessage
 from store.audit.what_if import UNKNOWN, Outcome, decide_under
 from store.verify.facts import history_of
 
@@ -19,18 +19,20 @@ _DONE = {"process": "let it in", "ignore": "ignore it", "pairing": "ask its send
 def compared_with_today(log: "EventLog", trail: "Trail") -> Iterator[str]:
     """What the policy last in force makes of the message; nothing where no policy was asked."""
     address, message = parse_stream(trail.message.stream), trail.message.event
-    decision = next((one for one in trail.events if isinstance(one.event, PolicyDecided)), None)
+    decision = next(
+        (record for record in trail.events if isinstance(record.event, PolicyDecided)), None
+    )
     if decision is None or not isinstance(decision.event, PolicyDecided):
         return
-    if not isinstance(address, Peer | Group) or not isinstance(message, MessageSeen):
+    if not isinstance(address, PeerId | GroupId) or not isinstance(message, MessageSeen):
         return
     decided = decision.event
     history = history_of(log, address.account)
     digest = history.digest_at(1 << 63)
-    if digest == decided.considered.policy:
+    if digest == decided.inputs.policy:
         yield "The policy that decided is the one last in force."
         return
-    judged = Judged(decision, address, trail.message, message, decided)
+    judged = JudgedMessage(decision, address, trail.message, message, decided)
     now = decide_under(history.policies[digest], judged)
     yield f"The policy has changed since; the one last in force is {digest.hex()[:8]}."
     if now == Outcome(decided.action, decided.reason, decided.rule):

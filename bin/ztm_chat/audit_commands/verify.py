@@ -90,11 +90,11 @@ def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
     else:
         looked_at.append(f"{proof.bodies:,} bodies proved, {proof.erased:,} were erased.")
     if proof.holds:
-        extends = [f"It extends the head {one}." for one in heads]
+        extends = [f"It extends the head {head}." for head in heads]
         return ["The log holds.", *looked_at, *extends, f"Head: {proof.head}"]
     first, *others = proof.findings
     broken = [f"The log does not hold. Event {first.seq}: {safe(first.what)}."]
-    broken += [f"  also event {one.seq}: {safe(one.what)}" for one in others]
+    broken += [f"  also event {other.seq}: {safe(other.what)}" for other in others]
     return [*broken, "Looked at until then:", *looked_at]
 
 
@@ -102,7 +102,7 @@ def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
     return {
         "holds": proof.holds,
         "head": str(proof.head),
-        "extends": [str(one) for one in heads] if proof.holds else [],
+        "extends": [str(head) for head in heads] if proof.holds else [],
         "events": proof.events,
         "commits": proof.batches,
         "streams": proof.streams,
@@ -110,5 +110,5 @@ def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
         "decisionsWithoutWords": proof.without_words,
         "bodies": proof.bodies,
         "erased": proof.erased,
-        "findings": [{"seq": one.seq, "what": one.what} for one in proof.findings],
+        "findings": [{"seq": finding.seq, "what": finding.what} for finding in proof.findings],
     }

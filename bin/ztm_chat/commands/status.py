@@ -79,7 +79,7 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
     ]
     if account["deaf"]:
         bits.append("Chat app deaf")
-    if health and health["witness"] == "chat":
+    if health and health["source"] == "chat":
         bits.append("no file feed: the Chat API stands in")
     lines = [
         (
@@ -95,9 +95,10 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
         )
         if health["error"]:
             lines.append(f"  last error: {safe(health['error'])}")
-        if health["filesOwed"] or health["filesWanted"]:
+        if health["filesUnavailable"] or health["filesPending"]:
             lines.append(
-                f"  files: {health['filesWanted']} to come, {health['filesOwed']} of them owed"
+                f"  files: {health['filesPending']} to read, "
+                f"{health['filesUnavailable']} of them unavailable"
                 " (nobody who has them is online)"
             )
         if health["healedAt"]:

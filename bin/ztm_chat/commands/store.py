@@ -61,11 +61,11 @@ def backup(dest: Path, config: str | None) -> None:
     The copy holds the keys to everybody's words: keep it as safe as the log.
     """
     from store.maintenance.backup import back_up
-    from store.maintenance.isolation import apart
+    from store.maintenance.isolation import run_isolated
 
     folder = configuration(config).store.path
     with _failures():
-        copied = apart(folder, back_up, folder, dest)
+        copied = run_isolated(folder, back_up, folder, dest)
     click.echo(f"Backed up to {safe(str(dest))}: {_told(copied)}, {copied.size:,} bytes.")
 
 
@@ -75,11 +75,11 @@ def backup(dest: Path, config: str | None) -> None:
 def restore(backup: Path, config: str | None) -> None:
     """Bring the log in BACKUP to where the configuration wants the log, if there is none."""
     from store.maintenance.backup import restore as bring_back
-    from store.maintenance.isolation import apart
+    from store.maintenance.isolation import run_isolated
 
     folder = configuration(config).store.path
     with _failures():
-        copied = apart(backup, bring_back, backup, folder)
+        copied = run_isolated(backup, bring_back, backup, folder)
     click.echo(f"Restored to {safe(str(folder))}: {_told(copied)}.")
     click.echo(REUSED)
 

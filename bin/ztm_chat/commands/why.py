@@ -81,11 +81,11 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
-    from events.streams import Peer, conversation_stream
+    from events.streams import PeerId, conversation_stream
     from store.read_models.trail import last_message, trail_of_seq
 
     ids = [one.id for one in settings.accounts if account in (None, one.id)]
-    streams = [conversation_stream(Peer(one, peer)) for one in ids]
+    streams = [conversation_stream(PeerId(one, peer)) for one in ids]
     known = [stream for stream in streams if log.version(stream)]
     if len(known) != 1:
         found = "no conversation" if not known else "conversations of several accounts"

@@ -20,4 +20,4 @@ def outcome(decision: PolicyDecided) -> str:
 def told(decision: PolicyDecided, sender: str) -> str:
     """The outcome, and why."""
     because = BECAUSE.get(decision.rule, decision.rule)
-    return f"{outcome(decision)}: {because.format(sender=sender, own=decision.considered.own)}"
+    return f"{outcome(decision)}: {because.format(sender=sender, own=decision.inputs.own)}"

@@ -87,8 +87,8 @@ class Record:
     def _after(self, message: Message) -> Iterator[tuple[Recorded, Recorded]]:
         log, seen = self._log(), self.seen(message)
         if log and seen:
-            for one in log.read_stream(message.stream, seen.version):
-                yield seen, one
+            for record in log.read_stream(message.stream, seen.version):
+                yield seen, record
 
     def _log(self) -> LmdbReader | None:
         if self._reader is None:

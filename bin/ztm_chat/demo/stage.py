@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from events.event import Event
-from events.streams import Group, Peer, conversation_stream
+from events.streams import GroupId, PeerId, conversation_stream
 from ztm_chat.demo.daemon_process import DaemonProcess
 from ztm_chat.demo.record import Message, Record
 from ztm_chat.mesh import Entry, Mesh, Timing
@@ -115,12 +115,12 @@ class Stage:
     def write(self, person: str, text: str) -> Message:
         """A person writes to the bot."""
         sent_ms = self.people[person].send(BOT, text)
-        return Message(person, conversation_stream(Peer(BOT, person)), text, sent_ms)
+        return Message(person, conversation_stream(PeerId(BOT, person)), text, sent_ms)
 
     def write_to_team(self, person: str, text: str) -> Message:
         """A person writes to the group."""
         sent_ms = self.people[person].send_to_group(ALICE, TEAM, text)
-        return Message(person, conversation_stream(Group(BOT, ALICE, TEAM)), text, sent_ms)
+        return Message(person, conversation_stream(GroupId(BOT, ALICE, TEAM)), text, sent_ms)
 
     # What the mesh's own record says
 

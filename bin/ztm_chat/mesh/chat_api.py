@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ztm_chat.mesh import wire
 from ztm_chat.mesh.app_host import AppHost, CannotStart
-from ztm_chat.mesh.chat_app import ChatApp, Group, Peer
+from ztm_chat.mesh.chat_app import ChatApp, Group, PeerId
 from ztm_chat.mesh.connection import NotConnected
 from ztm_chat.mesh.exchange import (
     APP_FAILED,
@@ -15,8 +15,8 @@ from ztm_chat.mesh.exchange import (
     FORBIDDEN,
     NOT_CONNECTED,
     NOT_FOUND,
-    Answer,
     ApiRequest,
+    ApiResponse,
     Handler,
     Methods,
     as_json,
@@ -58,8 +58,8 @@ class ChatApi:
                 return {"GET": self._chats}
             case ["api", "peers", peer, "messages"]:
                 return {
-                    "GET": lambda: self._messages(Peer(peer), query),
-                    "POST": lambda: self._post(Peer(peer), body),
+                    "GET": lambda: self._messages(PeerId(peer), query),
+                    "POST": lambda: self._post(PeerId(peer), body),
                 }
             case ["api", "groups", creator, group]:
                 return {
@@ -77,7 +77,7 @@ class ChatApi:
                 return {"GET": lambda: self._file(owner, digest)}
         return {}
 
-    async def answer(self, handler: Handler) -> Answer:
+    async def answer(self, handler: Handler) -> ApiResponse:
         """Run a handler with the app started; its errors become the agent's answers."""
         try:
             self.host.running()
@@ -90,8 +90,8 @@ class ChatApi:
             return failure(str(refused), name="SyntaxError")
 
     async def send(
-        self, to: Peer | Group, body: bytes
-    ) -> "tuple[Answer, asyncio.Task[int | None] | None]":
+        self, to: PeerId | Group, body: bytes
+    ) -> "tuple[ApiResponse, asyncio.Task[int | None] | None]":
         """POST a message: the answer and, when it is 201, the task that writes it."""
         app, message = self.host.running(), wire.decode(body)
         await self.member.connection.ready()
@@ -100,13 +100,13 @@ class ChatApi:
             return NOT_FOUND, None
         return CREATED, self.outbox.send(folder, message)
 
-    def _open_folder(self, app: ChatApp, to: Peer | Group) -> str | None:
+    def _open_folder(self, app: ChatApp, to: PeerId | Group) -> str | None:
         """Where messages to this chat go, opened to its readers; None when we may not write."""
         me, access = self.member.username, self.member.access
         match to:
-            case Peer(""):
+            case PeerId(""):
                 return None
-            case Peer(name):
+            case PeerId(name):
                 folder = peer_folder(me, name)
                 access[folder] = frozenset({name})
                 return folder
@@ -118,7 +118,7 @@ class ChatApi:
                 access[folder] = members
                 return f"{folder}/messages"
 
-    async def _appinfo(self) -> Answer:
+    async def _appinfo(self) -> ApiResponse:
         endpoint = {"id": self.member.id, "name": self.member.permit["agent"].get("name")}
         return as_json(
             {
@@ -129,31 +129,31 @@ class ChatApi:
             }
         )
 
-    async def _users(self) -> Answer:
+    async def _users(self) -> ApiResponse:
         await self.member.connection.ready()
         return as_json(self.member.world.hub.usernames())
 
-    async def _endpoints(self) -> Answer:
+    async def _endpoints(self) -> ApiResponse:
         await self.member.connection.ready()
         hub = self.member.world.hub
         timing = self.member.world.timing
         return as_json([_endpoint(e, hub.now_ms(), timing) for e in hub.endpoints.values()])
 
-    async def _chats(self) -> Answer:
+    async def _chats(self) -> ApiResponse:
         return as_json(self.host.running().chats())
 
-    async def _messages(self, chat: Peer | Group, query: Mapping[str, str]) -> Answer:
+    async def _messages(self, chat: PeerId | Group, query: Mapping[str, str]) -> ApiResponse:
         since, before = _limit(query, "since", 0), _limit(query, "before", math.inf)
         return json_or_404(self.host.running().messages(chat, since, before))
 
-    async def _post(self, chat: Peer | Group, body: bytes) -> Answer:
+    async def _post(self, chat: PeerId | Group, body: bytes) -> ApiResponse:
         answer, _ = await self.send(chat, body)
         return answer
 
-    async def _group(self, group: Group) -> Answer:
+    async def _group(self, group: Group) -> ApiResponse:
         return json_or_404(self.host.running().group(group))
 
-    async def _set_group(self, group: Group, body: bytes) -> Answer:
+    async def _set_group(self, group: Group, body: bytes) -> ApiResponse:
         info = wire.decode(body)
         if info is None:
             return failure("cannot read property of null", name="TypeError")
@@ -167,13 +167,13 @@ class ChatApi:
         self.member.write(f"{folder}/info.json", wire.encode(whole))
         return CREATED
 
-    async def _add_file(self, data: bytes) -> Answer:
+    async def _add_file(self, data: bytes) -> ApiResponse:
         await self.member.connection.ready()
         digest = hashlib.sha256(data + str(len(data)).encode()).hexdigest()
         self.member.write(attachment(self.member.username, digest), data)
         return as_text(digest)
 
-    async def _file(self, owner: str, digest: str) -> Answer:
+    async def _file(self, owner: str, digest: str) -> ApiResponse:
         try:
             await self.member.connection.ready()
             data = self.member.sync(attachment(owner, digest))

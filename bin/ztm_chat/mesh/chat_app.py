@@ -13,7 +13,7 @@ from ztm_chat.mesh.wire import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerId:
     """The conversation with one user."""
 
     name: str
@@ -67,7 +67,7 @@ class ChatApp:
     def __init__(self, username: str) -> None:
         self.username = username
         self.deaf = False
-        self._chats: dict[Peer | Group, Chat] = {}
+        self._chats: dict[PeerId | Group, Chat] = {}
         self._holding = 0
         self._held: list[str] = []
 
@@ -90,13 +90,13 @@ class ChatApp:
         match chat_file(path):
             case PeerMessages(sender, receiver) if self.username in (sender, receiver):
                 peer = sender if receiver == self.username else receiver
-                self._merge(self._chat(Peer(peer)), sender, data, initial=initial)
+                self._merge(self._chat(PeerId(peer)), sender, data, initial=initial)
             case GroupMessages(sender, creator, group):
                 self._merge(self._chat(Group(creator, group)), sender, data, initial=initial)
             case GroupInfo(sender, creator, group) if sender == creator:
                 self._describe(self._chat(Group(creator, group)), data)
 
-    def _chat(self, key: Peer | Group) -> Chat:
+    def _chat(self, key: PeerId | Group) -> Chat:
         return self._chats.setdefault(key, Chat())
 
     def _merge(self, chat: Chat, sender: str, data: bytes, *, initial: bool) -> None:
@@ -115,18 +115,18 @@ class ChatApp:
     def chats(self) -> list[JSON]:
         """The answer of `GET chats`: groups without a name are left out."""
         return [
-            self._summary(k, c) for k, c in self._chats.items() if isinstance(k, Peer) or c.name
+            self._summary(k, c) for k, c in self._chats.items() if isinstance(k, PeerId) or c.name
         ]
 
-    def _summary(self, key: Peer | Group, chat: Chat) -> dict[str, JSON]:
+    def _summary(self, key: PeerId | Group, chat: Chat) -> dict[str, JSON]:
         match key:
-            case Peer(name):
+            case PeerId(name):
                 who: dict[str, JSON] = {"peer": name}
             case Group(creator, group):
                 who = {"creator": creator, "group": group, "name": chat.name}
         return {**who, "time": chat.update_time, "updated": chat.new_count, **chat.latest()}
 
-    def messages(self, key: Peer | Group, since: float, before: float) -> list[JSON] | None:
+    def messages(self, key: PeerId | Group, since: float, before: float) -> list[JSON] | None:
         """A chat's messages, both limits inclusive (ms); None when there is no such chat.
 
         Whoever asks resets the chat's counter for everybody.

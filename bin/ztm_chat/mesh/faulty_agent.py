@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ztm_chat.mesh import wire
 from ztm_chat.mesh.agent import Agent
 from ztm_chat.mesh.chat_api import ChatApi
-from ztm_chat.mesh.exchange import Answer
+from ztm_chat.mesh.exchange import ApiResponse
 from ztm_chat.mesh.membership import Membership
 from ztm_chat.mesh.outbox import Rival
 from ztm_chat.mesh.paths import group_folder
@@ -222,7 +222,7 @@ class FaultyAgent:
 
         The request is carried out all the same when `handled`.
         """
-        answer = Answer(status, body, "application/json" if body else None)
+        answer = ApiResponse(status, body, "application/json" if body else None)
         faults = self._agent.faults
         self.mesh.call(lambda: faults.answer_with(answer, path_part, times, handled=handled))
 

@@ -17,8 +17,8 @@ from ztm_chat.mesh.exchange import (
     NOT_ALLOWED,
     NOT_CONNECTED,
     NOT_FOUND,
-    Answer,
     ApiRequest,
+    ApiResponse,
     Methods,
     as_json,
     as_text,
@@ -40,7 +40,7 @@ class HttpApi:
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
 
-    async def answer(self, request: ApiRequest) -> Answer:
+    async def answer(self, request: ApiRequest) -> ApiResponse:
         """The agent's answer to any request; faults are not its business."""
         match request.parts:
             case ["api", "meshes", mesh, "apps", provider, app, *rest]:
@@ -57,7 +57,7 @@ class HttpApi:
         except (ValueError, TypeError) as refused:
             return failure(str(refused), name=type(refused).__name__)
 
-    async def _app(self, mesh: str, app: str, request: ApiRequest) -> Answer:
+    async def _app(self, mesh: str, app: str, request: ApiRequest) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         if chat is None:
             return MESH_UNKNOWN
@@ -97,23 +97,23 @@ class HttpApi:
                 }
         return {}
 
-    async def _version(self) -> Answer:
+    async def _version(self) -> ApiResponse:
         return as_json(VERSION)
 
-    async def _identity(self) -> Answer:
+    async def _identity(self) -> ApiResponse:
         return as_text(self.agent.public_key)
 
-    async def _meshes(self) -> Answer:
+    async def _meshes(self) -> ApiResponse:
         return as_json([chat.member.status() for chat in self.agent.chats.values()])
 
-    async def _mesh(self, mesh: str) -> Answer:
+    async def _mesh(self, mesh: str) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         return NOT_FOUND if chat is None else as_json(chat.member.status())
 
-    async def _join(self, mesh: str, body: bytes) -> Answer:
+    async def _join(self, mesh: str, body: bytes) -> ApiResponse:
         return as_json(self.agent.join(mesh, wire.decode(body)).status(), 201)
 
-    async def _permit(self, mesh: str, user: str, body: bytes) -> Answer:
+    async def _permit(self, mesh: str, user: str, body: bytes) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         if chat is None:
             return FORBIDDEN
@@ -122,7 +122,7 @@ class HttpApi:
             return FORBIDDEN
         return as_json(self.agent.world.authority.permit(user, body.decode()))
 
-    async def _files(self, mesh: str, query: Mapping[str, str]) -> Answer:
+    async def _files(self, mesh: str, query: Mapping[str, str]) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         if chat is None:
             return NO_CONTENT_200
@@ -133,11 +133,11 @@ class HttpApi:
         changed = await chat.member.changes(wire.parse_float(query["since"]), wait=wait)
         return as_json({p: describe(f) | {"since": f.since} for p, f in changed.items()})
 
-    async def _file(self, mesh: str, path: str) -> Answer:
+    async def _file(self, mesh: str, path: str) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         return NOT_FOUND if chat is None else json_or_404(await chat.member.file_info(path))
 
-    async def _file_data(self, mesh: str, path: str) -> Answer:
+    async def _file_data(self, mesh: str, path: str) -> ApiResponse:
         chat = self.agent.chats.get(mesh)
         if chat is None:
             return NOT_FOUND
@@ -155,11 +155,11 @@ class HttpApi:
             raise ValueError(f"Mesh not found: {mesh}")
         return chat if (endpoint, app) == (chat.member.id, "ztm/chat") else None
 
-    async def _app_state(self, mesh: str, endpoint: str, app: str) -> Answer:
+    async def _app_state(self, mesh: str, endpoint: str, app: str) -> ApiResponse:
         chat = self._own_app(mesh, endpoint, app)
         return NOT_FOUND if chat is None else as_json(chat.host.state())
 
-    async def _change_app(self, mesh: str, endpoint: str, app: str, body: bytes) -> Answer:
+    async def _change_app(self, mesh: str, endpoint: str, app: str, body: bytes) -> ApiResponse:
         chat, state = self._own_app(mesh, endpoint, app), wire.decode(body)
         if not isinstance(state, dict):
             raise TypeError("the state of an app is an object")

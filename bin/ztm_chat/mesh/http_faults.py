@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ztm_chat.mesh.exchange import Answer
+from ztm_chat.mesh.exchange import ApiResponse
 
 
 @dataclass(slots=True)
 class _Rule:
     path_part: str
     times: float
-    instead: Answer | None
-    change: Callable[[Answer], Answer]
+    instead: ApiResponse | None
+    change: Callable[[ApiResponse], ApiResponse]
 
 
 class HttpFaults:
@@ -31,7 +31,9 @@ class HttpFaults:
         """Delay answers by so many (unscaled) seconds; 0 ends it."""
         self._delays[path_part] = seconds
 
-    def answer_with(self, answer: Answer, path_part: str, times: float, *, handled: bool) -> None:
+    def answer_with(
+        self, answer: ApiResponse, path_part: str, times: float, *, handled: bool
+    ) -> None:
         """Answer this instead; the request is carried out all the same when `handled`."""
         instead = None if handled else answer
         self._rules.append(_Rule(path_part, times, instead, lambda _: answer))
@@ -45,7 +47,7 @@ class HttpFaults:
         if seconds:
             await asyncio.sleep(seconds)
 
-    def take(self, path: str) -> tuple[Answer | None, Callable[[Answer], Answer]]:
+    def take(self, path: str) -> tuple[ApiResponse | None, Callable[[ApiResponse], ApiResponse]]:
         """What to answer without asking, and how to change the answer: the first rule that fits."""
         rule = next((rule for rule in self._rules if rule.path_part in path), None)
         if rule is None:

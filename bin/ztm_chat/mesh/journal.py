@@ -8,7 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from ztm_chat.mesh import wire
-from ztm_chat.mesh.chat_app import Group, Peer, entries
+from ztm_chat.mesh.chat_app import Group, PeerId, entries
 from ztm_chat.mesh.paths import GroupMessages, PeerMessages, chat_file
 from ztm_chat.mesh.wire import JSON
 
@@ -43,7 +43,7 @@ class Journal:
     """Messages in the order in which they first appeared at the hub; the last 100,000."""
 
     def __init__(self) -> None:
-        self._record: deque[tuple[Group | Peer, Entry]] = deque(maxlen=KEPT)
+        self._record: deque[tuple[Group | PeerId, Entry]] = deque(maxlen=KEPT)
         self._known: dict[str, Counter[bytes]] = {}
         self._content: dict[str, bytes] = {}
 
@@ -52,11 +52,11 @@ class Journal:
         self._content[path] = data
         match chat_file(path):
             case PeerMessages(sender, receiver):
-                self._add(path, Peer(receiver), read_entries(sender, data))
+                self._add(path, PeerId(receiver), read_entries(sender, data))
             case GroupMessages(sender, creator, group):
                 self._add(path, Group(creator, group), read_entries(sender, data))
 
-    def _add(self, path: str, to: Group | Peer, found: list[Entry]) -> None:
+    def _add(self, path: str, to: Group | PeerId, found: list[Entry]) -> None:
         known = self._known.setdefault(path, Counter())
         now: Counter[bytes] = Counter()
         for entry in found:
@@ -72,7 +72,7 @@ class Journal:
 
     def between(self, one: str, other: str) -> list[Entry]:
         """What two users wrote to each other, both directions."""
-        ways = {(one, Peer(other)), (other, Peer(one))}
+        ways = {(one, PeerId(other)), (other, PeerId(one))}
         return [entry for to, entry in self._record if (entry.sender, to) in ways]
 
     def in_group(self, creator: str, group: str) -> list[Entry]:

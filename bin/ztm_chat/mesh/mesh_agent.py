@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from ztm_chat.mesh.chat_app import Group, Peer
-from ztm_chat.mesh.exchange import Answer, ApiRequest
+from ztm_chat.mesh.chat_app import Group, PeerId
+from ztm_chat.mesh.exchange import ApiRequest, ApiResponse
 from ztm_chat.mesh.faulty_agent import FaultyAgent
 from ztm_chat.mesh.journal import Entry, read_entries
 from ztm_chat.mesh.paths import GroupMessages, PeerMessages, chat_file, timestamp
@@ -31,20 +31,20 @@ class MeshAgent(FaultyAgent):
         A str is sent as the official client does, as `{"text": …}`; other JSON as it is.
         Raises MessageRefused and MessageLost.
         """
-        return self.send_body(Peer(peer), _body(message))
+        return self.send_body(PeerId(peer), _body(message))
 
     def send_to_group(self, creator: str, group: str, message: JSON) -> int:
         """Write to a group; otherwise as `send`."""
         return self.send_body(Group(creator, group), _body(message))
 
-    def send_body(self, to: Peer | Group, body: bytes) -> int:
+    def send_body(self, to: PeerId | Group, body: bytes) -> int:
         """POST exactly these bytes as a message; otherwise as `send`."""
         return self.mesh.thread.run(self._post(to, body))
 
-    async def _post(self, to: Peer | Group, body: bytes) -> int:
+    async def _post(self, to: PeerId | Group, body: bytes) -> int:
         written: list[asyncio.Task[int | None]] = []
 
-        async def handler() -> Answer:
+        async def handler() -> ApiResponse:
             answer, task = await self._chat.send(to, body)
             written.extend([task] if task else [])
             return answer
@@ -65,7 +65,7 @@ class MeshAgent(FaultyAgent):
         body = json.dumps({"name": name, "members": members}).encode()
         parts = ["api", "groups", self.username, group]
 
-        async def post() -> Answer:
+        async def post() -> ApiResponse:
             self._check_running()
             methods = self._chat.methods(ApiRequest("POST", parts, body=body))
             return await self._chat.answer(methods["POST"])
@@ -137,7 +137,7 @@ def _body(message: JSON) -> bytes:
     return json.dumps({"text": message} if isinstance(message, str) else message).encode()
 
 
-def _check(answer: Answer) -> None:
+def _check(answer: ApiResponse) -> None:
     if answer.status != 201:
         body = answer.body.decode("utf-8", "replace")
         raise MessageRefused(f"the agent answered {answer.status} {body}".rstrip())

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ztm_chat.mesh import wire
 from ztm_chat.mesh.agent import Agent
-from ztm_chat.mesh.exchange import Answer, ApiRequest
+from ztm_chat.mesh.exchange import ApiRequest, ApiResponse
 from ztm_chat.mesh.http_api import HttpApi
 
 MAX_BODY_BYTES = 32 * 2**20
@@ -90,7 +90,7 @@ class AgentServer:
             headers = {"content-type": answer.media_type} if answer.media_type else None
             await Response(answer.body, answer.status, headers)(scope, receive, send)
 
-    async def _answer(self, request: Request, body: bytes) -> Answer:
+    async def _answer(self, request: Request, body: bytes) -> ApiResponse:
         """The API's answer, with the faults in force."""
         faults, path = self.agent.faults, request.scope["raw_path"].decode("ascii", "replace")
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
@@ -156,7 +156,9 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _unless_gone(answering: Coroutine[Any, Any, Answer], receive: Receive) -> Answer | None:
+async def _unless_gone(
+    answering: Coroutine[Any, Any, ApiResponse], receive: Receive
+) -> ApiResponse | None:
     """The answer, or None when the client leaves first: some answers never come."""
     answer, gone = asyncio.ensure_future(answering), asyncio.ensure_future(_gone(receive))
     try:

@@ -2,10 +2,12 @@
 
 import asyncio
 
-from actors.agents.fair_semaphore import Slots
+from actors.agents.fair_semaphore import FairSemaphore
 
 
-async def hold(slots: Slots, account: str, order: list[str], release: asyncio.Event) -> None:
+async def hold(
+    slots: FairSemaphore, account: str, order: list[str], release: asyncio.Event
+) -> None:
     async with slots.taken_by(account):
         order.append(account)
         await release.wait()
@@ -18,7 +20,7 @@ async def settle() -> None:
 
 def test_no_more_turns_than_slots_run_at_a_time() -> None:
     async def run() -> None:
-        slots, release = Slots(3), asyncio.Event()
+        slots, release = FairSemaphore(3), asyncio.Event()
         order: list[str] = []
         turns = [asyncio.create_task(hold(slots, "a", order, release)) for _ in range(10)]
         await settle()
@@ -32,7 +34,7 @@ def test_no_more_turns_than_slots_run_at_a_time() -> None:
 
 def test_a_busy_account_does_not_hold_up_another() -> None:
     async def run() -> None:
-        slots, release = Slots(1), asyncio.Event()
+        slots, release = FairSemaphore(1), asyncio.Event()
         order: list[str] = []
         turns = [asyncio.create_task(hold(slots, "busy", order, release)) for _ in range(20)]
         turns += [asyncio.create_task(hold(slots, "quiet", order, release)) for _ in range(2)]
@@ -47,7 +49,7 @@ def test_a_busy_account_does_not_hold_up_another() -> None:
 
 def test_a_turn_that_is_cancelled_gives_its_slot_back() -> None:
     async def run() -> None:
-        slots, release = Slots(1), asyncio.Event()
+        slots, release = FairSemaphore(1), asyncio.Event()
         order: list[str] = []
         first = asyncio.create_task(hold(slots, "a", order, release))
         waiting = asyncio.create_task(hold(slots, "a", order, release))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec import Struct
 
-from actors.agents.openai import MOST_BODY_BYTES, OpenAIAgent
+from actors.agents.openai import MAX_BODY_BYTES, OpenAIAgent
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -361,7 +361,7 @@ async def never_ends_a_line(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [never_ends, never_ends_a_line, says(b"x", JSON, f"content-length: {MOST_BODY_BYTES + 1}")],
+    [never_ends, never_ends_a_line, says(b"x", JSON, f"content-length: {MAX_BODY_BYTES + 1}")],
     ids=["many events", "one line", "announced"],
 )
 def test_an_endless_answer_is_cut_off(question: Build, reply: Reply) -> None:

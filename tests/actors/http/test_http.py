@@ -18,7 +18,7 @@ from actors.http.client import (
     TimedOut,
     TooLarge,
     Unreachable,
-    Unsendable,
+    UnsendableRequest,
     public_url,
 )
 from tests.actors.loopback import Received, answer, head, in_loop, loopback, never
@@ -331,7 +331,7 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
 ) -> None:
     client = HttpClient()
     async with loopback(lambda _: answer()) as server:
-        with pytest.raises(Unsendable) as caught:
+        with pytest.raises(UnsendableRequest) as caught:
             await client.request(
                 "POST", url or server.url, json=body, headers=headers, max_bytes=10, timeout_s=5
             )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.configuration import AccountConfig, load
-from actors.messages import Ruling
+from actors.messages import PairingDecision
 from actors.process import control
 from actors.process.control import Control
 from actors.process.pairings import AmbiguousCode, Pending, of_code
@@ -84,9 +84,9 @@ def test_the_account_that_gave_a_code_is_told_the_ruling(
 ) -> None:
     log = MemoryLog()
     asked_to_pair(log, "two", "alice")
-    told: list[tuple[str, Ruling]] = []
+    told: list[tuple[str, PairingDecision]] = []
 
-    def tell(stream: str, ruling: Ruling) -> None:
+    def tell(stream: str, ruling: PairingDecision) -> None:
         told.append((stream, ruling))
         ruling.answer(ruling.person)
 
@@ -103,7 +103,7 @@ def test_a_code_of_two_accounts_is_refused_until_one_is_named(
     asked_to_pair(log, "one", "alice")
     asked_to_pair(log, "two", "bob")
 
-    def tell(_: str, ruling: Ruling) -> None:
+    def tell(_: str, ruling: PairingDecision) -> None:
         ruling.answer(ruling.person)
 
     with pytest.raises(Failure, match=r"several accounts \(one, two\): name the account"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.messages import Ruling
+from actors.messages import PairingDecision
 from actors.process.daemon import AccountMoved
 from events.account.state import fold
 from events.conversation.events import AgentFailed, MessageIgnored, MessageSeen
@@ -27,7 +27,7 @@ def test_a_model_is_asked_over_http_with_the_history_of_the_conversation(
             alice.send("my-bot", "second")
             entries = alice.wait_for(replies(2), sender="my-bot")
     assert texts(entries) == ["answer to first", "answer to second"]
-    said = [(one["role"], one["content"]) for one in model.requests[1]["messages"][1:]]
+    said = [(request["role"], request["content"]) for request in model.requests[1]["messages"][1:]]
     assert said == [("user", "first"), ("assistant", "answer to first"), ("user", "second")]
     assert model.headers[0]["authorization"] == "Bearer sk-secret-of-the-operator"
 
@@ -132,7 +132,9 @@ def test_an_approval_lets_in_and_outlives_a_restart(start: Start, alice: MeshAge
         alice.send("my-bot", "let me in")
         (asked,) = alice.wait_for(replies(1), sender="my-bot")
         assert "ztm-chat pairing approve ztm-chat" in asked.text
-        daemon.tell(account_stream("bot"), Ruling("approve", "alice", "test", answers.append))
+        daemon.tell(
+            account_stream("bot"), PairingDecision("approve", "alice", "test", answers.append)
+        )
         alice.wait_for(replies(2), sender="my-bot")
         assert answers == ["alice"]
     with start(dmPolicy="pairing") as daemon:

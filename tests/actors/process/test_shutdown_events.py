@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.process.shutdown_events import STOPPING, Failed, News, Stop
+from actors.process.shutdown_events import STOPPING, RunFailed, ShutdownEvents, Stop
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,7 +31,7 @@ def a_thread(work: Callable[[], object]) -> Iterator[threading.Thread]:
 def test_a_signal_that_another_thread_receives_ends_the_wait(number: signal.Signals) -> None:
     """The main thread's wait is not interrupted by it: only the byte on the socket ends it."""
     done = threading.Event()
-    with News() as news, a_thread(done.wait) as other:
+    with ShutdownEvents() as news, a_thread(done.wait) as other:
         try:
             with a_thread(lambda: signal.pthread_kill(other.ident or 0, number)):
                 assert news.wait(10) == Stop(number.name)
@@ -41,37 +41,37 @@ def test_a_signal_that_another_thread_receives_ends_the_wait(number: signal.Sign
 
 def test_signals_at_any_moment_end_the_wait() -> None:
     for _ in range(200):
-        with News() as news, a_thread(lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        with ShutdownEvents() as news, a_thread(lambda: os.kill(os.getpid(), signal.SIGTERM)):
             assert news.wait(10) == Stop("SIGTERM")
 
 
 def test_a_failure_told_by_a_thread_ends_the_wait() -> None:
-    with News() as news, a_thread(lambda: news.tell(Failed("disk"))):
-        assert news.wait(10) == Failed("disk")
+    with ShutdownEvents() as news, a_thread(lambda: news.tell(RunFailed("disk"))):
+        assert news.wait(10) == RunFailed("disk")
 
 
 def test_what_was_told_before_is_heard_in_order_and_once() -> None:
-    with News() as news:
+    with ShutdownEvents() as news:
         for number in range(300):
-            news.tell(Failed(str(number)))
-        assert [news.wait(0) for _ in range(300)] == [Failed(str(one)) for one in range(300)]
+            news.tell(RunFailed(str(number)))
+        assert [news.wait(0) for _ in range(300)] == [RunFailed(str(one)) for one in range(300)]
         assert news.wait(0) is None
 
 
 def test_a_wait_has_an_end() -> None:
-    with News() as news:
+    with ShutdownEvents() as news:
         assert news.wait(0.01) is None
 
 
 def test_what_nobody_can_hear_any_more_is_no_error() -> None:
-    with News() as news:
+    with ShutdownEvents() as news:
         pass
-    news.tell(Failed("late"))
+    news.tell(RunFailed("late"))
 
 
 def test_signals_do_again_what_they_did_before() -> None:
     before = [signal.getsignal(number) for number in STOPPING]
-    with News():
+    with ShutdownEvents():
         assert [signal.getsignal(number) for number in STOPPING] != before
     assert [signal.getsignal(number) for number in STOPPING] == before
 

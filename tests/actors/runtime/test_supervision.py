@@ -8,24 +8,24 @@ import pytest
 
 from actors.account import AccountActor
 from actors.conversation import ConversationActor
-from actors.messages import Forward, Offer, Tick, Woken
+from actors.messages import Forward, IncomingBatch, Tick, Woken
 from actors.runtime.event_sourced import EventSourced
 from events.account.events import PairingRevoked
 from events.conversation.arrivals import Arrival, decide_arrivals
 from events.conversation.events import (
     AgentReplied,
     Dispatched,
+    MessageDeadLettered,
     MessageIgnored,
     MessageSeen,
-    MessageSetAside,
 )
 from events.event import Draft, Event
 from events.policy.account_policy import AccountPolicy
-from events.streams import GATEWAY, Peer, account_stream, conversation_stream
+from events.streams import GATEWAY, PeerId, account_stream, conversation_stream
 from tests.actors.simulation import ACCOUNT, World
 
 OPEN = AccountPolicy("bot", dm_policy="allow")
-ALICE, BOB = Peer(ACCOUNT, "alice"), Peer(ACCOUNT, "bob")
+ALICE, BOB = PeerId(ACCOUNT, "alice"), PeerId(ACCOUNT, "bob")
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def world() -> World:
     return World(1, OPEN)
 
 
-def of(world: World, peer: Peer, kind: type[Event]) -> list[Any]:
-    events = (one.event for one in world.log.read_stream(conversation_stream(peer)))
+def of(world: World, peer: PeerId, kind: type[Event]) -> list[Any]:
+    events = (record.event for record in world.log.read_stream(conversation_stream(peer)))
     return [event for event in events if isinstance(event, kind)]
 
 
@@ -76,10 +76,14 @@ def test_a_ruling_in_the_moment_of_a_failure_is_heard(
     world.rule("revoke", "alice")
     world.settle()
     recorded = list(world.log.read())
-    revoked = next(one.seq for one in recorded if isinstance(one.event, PairingRevoked))
-    turns = [one for one in recorded if isinstance(one.event, Dispatched) and one.seq > revoked]
+    revoked = next(record.seq for record in recorded if isinstance(record.event, PairingRevoked))
+    turns = [
+        record
+        for record in recorded
+        if isinstance(record.event, Dispatched) and record.seq > revoked
+    ]
     answered = {one.turn for one in of(world, ALICE, AgentReplied)}
-    assert not answered & {one.version for one in turns}, "a person was served who was let out"
+    assert not answered & {turn.version for turn in turns}, "a person was served who was let out"
 
 
 def test_a_conversation_that_can_not_be_read_holds_up_nobody_and_goes_on_when_it_can(
@@ -132,7 +136,7 @@ def test_a_poisonous_message_is_set_aside_and_its_conversation_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def decide(moment: Any, arrivals: Sequence[Arrival], known: Container[bytes]) -> list[Draft]:
-        if any(one.text == "poison" for one in arrivals):
+        if any(arrival.text == "poison" for arrival in arrivals):
             raise RuntimeError("broken on purpose")
         return decide_arrivals(moment, arrivals, known)
 
@@ -153,7 +157,7 @@ def test_an_unusable_answer_ends_its_turn_instead_of_being_asked_for_ever(
     break_on(monkeypatch, "AgentAnswered", times=1_000)
     world.say(ALICE, "alice", "hello")
     world.settle()
-    assert [event.reason for event in of(world, ALICE, MessageSetAside)] == ["agent"]
+    assert [event.reason for event in of(world, ALICE, MessageDeadLettered)] == ["agent"]
     assert sum(world.asked.values()) <= 3
 
 
@@ -166,7 +170,7 @@ def test_an_account_that_fails_is_started_again_with_its_conversations(
     original = AccountActor.handle
 
     def handle(self: AccountActor, message: Any) -> None:
-        if isinstance(message, Offer) and not failed:
+        if isinstance(message, IncomingBatch) and not failed:
             failed.append(message)
             raise RuntimeError("broken on purpose")
         original(self, message)
@@ -180,7 +184,7 @@ def test_an_account_that_fails_is_started_again_with_its_conversations(
 
 def test_idle_conversations_are_stopped_and_come_back(world: World) -> None:
     for name in "abcdef":
-        world.say(Peer(ACCOUNT, name), name, "hello")
+        world.say(PeerId(ACCOUNT, name), name, "hello")
     world.settle()
     assert live(world) > 2
     for _ in range(3):
@@ -189,9 +193,9 @@ def test_idle_conversations_are_stopped_and_come_back(world: World) -> None:
         while world.step():
             pass
     assert live(world) == 2, "only the gateway and the account stay"
-    world.say(Peer(ACCOUNT, "a"), "a", "again")
+    world.say(PeerId(ACCOUNT, "a"), "a", "again")
     world.settle()
-    assert len(of(world, Peer(ACCOUNT, "a"), AgentReplied)) == 2
+    assert len(of(world, PeerId(ACCOUNT, "a"), AgentReplied)) == 2
 
 
 def test_a_message_for_no_account_of_ours_harms_nobody(world: World) -> None:
@@ -205,5 +209,7 @@ def test_a_message_for_no_account_of_ours_harms_nobody(world: World) -> None:
 
 def live(world: World) -> int:
     """How many actors of the simulated daemon are alive."""
-    actors = (one for one in gc.get_objects() if isinstance(one, EventSourced))
-    return sum(one.system.log is world.log and not one.actor_stopped.is_set() for one in actors)
+    actors = (candidate for candidate in gc.get_objects() if isinstance(candidate, EventSourced))
+    return sum(
+        actor.system.log is world.log and not actor.actor_stopped.is_set() for actor in actors
+    )

@@ -17,17 +17,17 @@ import msgspec
 
 from actors.agents.settings import EchoSettings
 from actors.configuration import AccountConfig, PermitFile
-from actors.messages import CursorReached, Observed, Offer
+from actors.messages import CursorReached, IncomingBatch, Observed
 from actors.runtime.system import SendTask
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
 from events.account.events import PolicyApplied
-from events.account.state import Account, fold
+from events.account.state import AccountState, fold
 from events.conversation.arrivals import Arrival
 from events.conversation.events import BaselineTaken, MessageIgnored, MessageQueued
 from events.event import Body, Draft, Event
 from events.policy.account_policy import AccountPolicy
-from events.streams import Conversation, Group, Peer, account_stream, conversation_stream
+from events.streams import ConversationId, GroupId, PeerId, account_stream, conversation_stream
 from events.watermark import WatermarkAdvanced
 from store.log.memory_log import MemoryLog
 from ztm_chat.mesh import MeshAgent
@@ -40,14 +40,14 @@ PATIENCE_S = 10.0
 NO_PERMIT = Path("/nowhere/permit.json")
 
 
-def peer(name: str) -> Peer:
+def peer(name: str) -> PeerId:
     """The conversation with a user."""
-    return Peer(ACCOUNT, name)
+    return PeerId(ACCOUNT, name)
 
 
-def group(creator: str, name: str) -> Group:
+def group(creator: str, name: str) -> GroupId:
     """A group's conversation."""
-    return Group(ACCOUNT, creator, name)
+    return GroupId(ACCOUNT, creator, name)
 
 
 class Recorder:
@@ -59,14 +59,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.log = MemoryLog()
-        self.news: list[tuple[Conversation, Arrival]] = []
-        self.marked: list[tuple[Conversation, Arrival]] = []
+        self.news: list[tuple[ConversationId, Arrival]] = []
+        self.marked: list[tuple[ConversationId, Arrival]] = []
         self.offers: Counter[bytes] = Counter()
         self.told: list[Any] = []
-        self.refuse: set[Conversation] = set()
-        self.stall: set[Conversation] = set()
+        self.refuse: set[ConversationId] = set()
+        self.stall: set[ConversationId] = set()
         self.refused = 0
-        self.stalled: list[Offer] = []
+        self.stalled: list[IncomingBatch] = []
         self.most_waiting = 0
         self._changed = threading.Condition(threading.RLock())
 
@@ -75,17 +75,17 @@ class Recorder:
         with self._changed:
             self.told.append(message)
             match message:
-                case Offer(conversation) if conversation in self.refuse:
+                case IncomingBatch(conversation) if conversation in self.refuse:
                     self.refused += 1
                     message.receipt.refuse()
-                case Offer(conversation) if conversation in self.stall:
+                case IncomingBatch(conversation) if conversation in self.stall:
                     self.stalled.append(message)
                     waiting = sum(len(offer.arrivals) for offer in self.stalled)
                     self.most_waiting = max(self.most_waiting, waiting)
-                case Offer():
+                case IncomingBatch():
                     self._record(message)
-                case CursorReached(position, owed):
-                    self._commit(STREAM, [Draft(STREAM, WatermarkAdvanced(position, owed))])
+                case CursorReached(position, unavailable):
+                    self._commit(STREAM, [Draft(STREAM, WatermarkAdvanced(position, unavailable))])
                 case Observed(drafts):
                     self._commit(STREAM, list(drafts))
             self._changed.notify_all()
@@ -95,7 +95,7 @@ class Recorder:
         with self._changed:
             self._commit(STREAM, [Draft(STREAM, PolicyApplied(policy.digest(), policy, "mesh"))])
 
-    def release(self, conversation: Conversation) -> None:
+    def release(self, conversation: ConversationId) -> None:
         """Decide what was kept waiting."""
         with self._changed:
             self.stall.discard(conversation)
@@ -104,24 +104,24 @@ class Recorder:
             self.stalled.clear()
             self._changed.notify_all()
 
-    def _record(self, offer: Offer) -> None:
+    def _record(self, offer: IncomingBatch) -> None:
         stream = conversation_stream(offer.conversation)
         ours = f"{self.log.log_id}-"
         fresh = {
-            one.identity: one
-            for one in offer.arrivals
-            if self.log.seen(one.identity) is None and not one.wire_id.startswith(ours)
+            arrival.identity: arrival
+            for arrival in offer.arrivals
+            if self.log.seen(arrival.identity) is None and not arrival.wire_id.startswith(ours)
         }
-        self.offers.update(one.identity for one in offer.arrivals)
+        self.offers.update(arrival.identity for arrival in offer.arrivals)
         kept = self.marked if offer.baseline else self.news
         kept.extend((offer.conversation, one) for one in fresh.values())
         drafts: list[Event] = [
-            MessageIgnored(one.identity, one.sender, one.sent_ms, "self", one.witness)
+            MessageIgnored(one.identity, one.sender, one.sent_ms, "self", one.source)
             for one in fresh.values()
         ]
         if offer.baseline:
             drafts = [BaselineTaken(tuple(fresh))]
-        self._commit(stream, [Draft(stream, one) for one in drafts])
+        self._commit(stream, [Draft(stream, draft) for draft in drafts])
         offer.receipt.confirm()
 
     def _commit(self, stream: str, drafts: list[Draft]) -> None:
@@ -131,18 +131,18 @@ class Recorder:
     # What came of it
 
     @property
-    def state(self) -> Account:
+    def state(self) -> AccountState:
         """What the account's stream folds to."""
         return fold(self.log.read_stream(STREAM))
 
     def recorded(self, kind: type[T]) -> list[T]:
         """The account's own events of one kind."""
-        found = (one.event for one in self.log.read_stream(STREAM))
+        found = (record.event for record in self.log.read_stream(STREAM))
         return [event for event in found if isinstance(event, kind)]
 
-    def texts(self, conversation: Conversation | None = None) -> list[str]:
+    def texts(self, conversation: ConversationId | None = None) -> list[str]:
         """The texts of the news, in order."""
-        return [one.text for where, one in self.news if conversation in (None, where)]
+        return [arrival.text for where, arrival in self.news if conversation in (None, where)]
 
     def wait_for(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something holds, looking whenever an edge says something, and now and then for
@@ -153,17 +153,17 @@ class Recorder:
                 self._changed.wait(0.02)
         assert held, f"not within {timeout_s} s; there is {self.texts()!r}, {self.told[-5:]!r}"
 
-    def wait_for_texts(self, *texts: str, conversation: Conversation | None = None) -> None:
+    def wait_for_texts(self, *texts: str, conversation: ConversationId | None = None) -> None:
         """Wait until all of these, and nothing else, have been offered as news, in any order."""
-        wanted = Counter(texts)
-        self.wait_for(lambda: Counter(self.texts(conversation)) >= wanted)
-        assert Counter(self.texts(conversation)) == wanted
+        pending = Counter(texts)
+        self.wait_for(lambda: Counter(self.texts(conversation)) >= pending)
+        assert Counter(self.texts(conversation)) == pending
 
     def wait_until_settled(self) -> None:
         """Wait until the cursor has been put on record."""
         self.wait_for(lambda: self.state.cursor > 0)
 
-    def queue(self, conversation: Conversation, text: str, queued_ms: int) -> tuple[int, int]:
+    def queue(self, conversation: ConversationId, text: str, queued_ms: int) -> tuple[int, int]:
         """Put a message to be sent on record; its version and sequence."""
         stream = conversation_stream(conversation)
         body = Body("somebody", text, bytes(16))
@@ -214,16 +214,18 @@ class Watching:
         """Run something on the edge's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    def send(self, conversation: Conversation, text: str, *, doubtful: bool = False) -> Any:
+    def send(self, conversation: ConversationId, text: str, *, doubtful: bool = False) -> Any:
         """Send a message as an actor would have it sent; what became of it."""
         return self.post(conversation, text, doubtful=doubtful).result(30)
 
-    def post(self, conversation: Conversation, text: str, *, doubtful: bool = False) -> Any:
+    def post(self, conversation: ConversationId, text: str, *, doubtful: bool = False) -> Any:
         """As `send`, without waiting: a future."""
         queued = self.recorder.queue(conversation, text, clock_ms())
         return self.resume(conversation, *queued, doubtful=doubtful)
 
-    def resume(self, conversation: Conversation, version: int, seq: int, *, doubtful: bool) -> Any:
+    def resume(
+        self, conversation: ConversationId, version: int, seq: int, *, doubtful: bool
+    ) -> Any:
         """Send what is on record already."""
         stream = conversation_stream(conversation)
         task = SendTask(ACCOUNT, stream, version, seq, clock_ms(), doubtful)

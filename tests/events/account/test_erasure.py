@@ -29,10 +29,10 @@ KEY = b"key-name"
 
 def erase(story: ConversationStory, person: str = "alice", *, until_ms: int = 0) -> list[Event]:
     """The account gives up a person's words, now."""
-    seq = max((one.seq for one in story.log.recorded), default=0)
+    seq = max((record.seq for record in story.log.recorded), default=0)
     erasure = Erasure(KEY, seq, max(until_ms, story.now_ms))
-    story.standing = replace(story.standing, erased={person: erasure})
-    return story.follow(turns.decide_standing(story.moment))
+    story.policy_context = replace(story.policy_context, erased={person: erasure})
+    return story.follow(turns.decide_standing(story.context))
 
 
 def test_an_old_message_that_the_mesh_still_shows_is_not_taken_in() -> None:
@@ -79,7 +79,7 @@ def test_a_turn_in_flight_is_ended_and_its_answer_not_kept() -> None:
     story = ConversationStory()
     story.says("my secret")
     turn = story.turn
-    assert kinds(erase(story)) == ["TurnCancelled", "MessageSetAside", "WatermarkAdvanced"]
+    assert kinds(erase(story)) == ["TurnCancelled", "MessageDeadLettered", "WatermarkAdvanced"]
     assert story.replies_to(turn, "about your secret") == []
     assert story.state.at_rest
 
@@ -90,7 +90,7 @@ def test_messages_that_wait_for_their_turn_are_set_aside() -> None:
     story.passes(ms=1)
     story.says("two")
     events = erase(story)
-    assert kinds(events).count("MessageSetAside") == 2
+    assert kinds(events).count("MessageDeadLettered") == 2
     assert story.state.at_rest
 
 
@@ -100,7 +100,7 @@ def test_a_turn_begun_after_the_erasure_goes_on() -> None:
     story.passes(ms=1)
     story.says("hello again")
     turn = story.turn
-    assert story.follow(turns.decide_standing(story.moment)) == []
+    assert story.follow(turns.decide_standing(story.context)) == []
     assert story.turn == turn
 
 
@@ -112,7 +112,7 @@ def test_the_account_remembers_the_last_erasure_of_each() -> None:
     story.happens(first, later)
     assert story.state.erased["alice"].until_ms == NOW_MS + 9
     assert story.state.erased["alice"].key_id == b"later id"
-    assert account.Account().erased == {}
+    assert account.AccountState().erased == {}
 
 
 @pytest.mark.parametrize("newest_ms", [0, NOW_MS, NOW_MS + 5])
@@ -141,13 +141,13 @@ def test_an_erasure_that_is_under_way_covers_what_is_recorded_meanwhile() -> Non
     story.arrive(ahead)
     erasure = Erasure(KEY, seq=UNDER_WAY, until_ms=story.now_ms)
     story.passes(ms=SECOND_MS)
-    story.standing = replace(story.standing, erased={"alice": erasure})
-    assert kinds(story.look_again()).count("MessageSetAside") == 2
+    story.policy_context = replace(story.policy_context, erased={"alice": erasure})
+    assert kinds(story.look_again()).count("MessageDeadLettered") == 2
     assert story.state.at_rest
 
 
 def test_a_standing_says_whose_words_are_gone() -> None:
     story = ConversationStory(PEER)
     erase(story)
-    assert story.standing.is_erased("alice", story.now_ms)
-    assert not story.standing.is_erased("bob", story.now_ms)
+    assert story.policy_context.is_erased("alice", story.now_ms)
+    assert not story.policy_context.is_erased("bob", story.now_ms)

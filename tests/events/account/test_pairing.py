@@ -238,6 +238,10 @@ def test_there_are_never_more_than_three_valid_codes(data: st.DataObject) -> Non
                 assert story.stands(person) != "approved"
             case "tick":
                 story.passes(ms=HOUR_MS // 3)
-        valid = [one for one in story.state.requests.values() if one.expires_ms > story.now_ms]
+        valid = [
+            request
+            for request in story.state.requests.values()
+            if request.expires_ms > story.now_ms
+        ]
         assert len(valid) <= PENDING_LIMIT
         assert not story.state.requests.keys() & story.state.approvals.keys()

@@ -18,18 +18,18 @@ from events.account.events import (
     PairingRevoked,
     PolicyApplied,
 )
-from events.account.state import Account
+from events.account.state import AccountState
 from events.event import Event
-from events.watermark import Owed, WatermarkAdvanced
+from events.watermark import UnavailableFile, WatermarkAdvanced
 from tests.events.account_story import AccountStory
 from tests.events.builders import ALLOWLIST, HOUR_MS, NOW_MS, OPEN_DOOR
 
 CODE = bytes(32)
 LATER_MS = NOW_MS + HOUR_MS
-OWED = (Owed("/shared/bob/chat"),)
+OWED = (UnavailableFile("/shared/bob/chat"),)
 
 
-def after(*events: Event) -> Account:
+def after(*events: Event) -> AccountState:
     story = AccountStory()
     story.happens(*events)
     return story.state
@@ -40,10 +40,10 @@ def requested(person: str = "bob", expires_ms: int = LATER_MS) -> PairingRequest
 
 
 def test_an_account_begins_with_nothing_known() -> None:
-    assert after() == Account()
-    assert not Account().online
-    assert Account().policy is None
-    assert Account().pairing("bob", NOW_MS) == "none"
+    assert after() == AccountState()
+    assert not AccountState().online
+    assert AccountState().policy is None
+    assert AccountState().pairing("bob", NOW_MS) == "none"
 
 
 def test_the_policy_in_force_is_the_one_applied_last() -> None:
@@ -74,13 +74,13 @@ def test_health_is_what_was_said_last() -> None:
 
 def test_the_cursor_and_what_is_owed_move_together() -> None:
     state = after(WatermarkAdvanced(NOW_MS, OWED))
-    assert (state.cursor, state.owed) == (NOW_MS, OWED)
-    assert after(WatermarkAdvanced(NOW_MS, OWED), WatermarkAdvanced(LATER_MS)).owed == ()
+    assert (state.cursor, state.unavailable) == (NOW_MS, OWED)
+    assert after(WatermarkAdvanced(NOW_MS, OWED), WatermarkAdvanced(LATER_MS)).unavailable == ()
 
 
 def test_another_hub_takes_the_cursor_back_and_leaves_what_is_owed() -> None:
     state = after(WatermarkAdvanced(NOW_MS, OWED), FeedReset(NOW_MS, 0))
-    assert (state.cursor, state.owed) == (1, OWED)
+    assert (state.cursor, state.unavailable) == (1, OWED)
 
 
 def test_an_event_that_changes_nothing_still_counts() -> None:
@@ -150,8 +150,8 @@ def test_a_second_approval_is_to_be_announced_again() -> None:
     assert not state.approvals["bob"].announced
 
 
-def after_nothing(version: int) -> Account:
-    return Account(version=version, heard_ms=NOW_MS)
+def after_nothing(version: int) -> AccountState:
+    return AccountState(version=version, heard_ms=NOW_MS)
 
 
 PEOPLE = st.sampled_from(["bob", "eve", "joe"])

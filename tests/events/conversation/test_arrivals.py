@@ -59,8 +59,8 @@ def test_each_event_names_the_one_that_caused_it() -> None:
     story = ConversationStory()
     story.says("one")
     story.agent_replies("hi")
-    causes = {type(one.event).__name__: one.cause for one in story.recorded}
-    seqs = {type(one.event).__name__: one.seq for one in story.recorded}
+    causes = {type(record.event).__name__: record.cause for record in story.recorded}
+    seqs = {type(record.event).__name__: record.seq for record in story.recorded}
     assert causes["MessageSeen"] == 0
     assert causes["PolicyDecided"] == seqs["MessageSeen"]
     assert causes["Dispatched"] == seqs["MessageSeen"]
@@ -74,7 +74,7 @@ def test_what_is_seen_keeps_the_words_beside_the_event() -> None:
     [seen, *_] = story.arrive(message)
     assert isinstance(seen, MessageSeen)
     assert (seen.identity, seen.sender, seen.sent_ms) == (message.identity, "alice", NOW_MS)
-    assert (seen.length, seen.files, seen.witness) == (6, ("abc",), "feed")
+    assert (seen.length, seen.files, seen.source) == (6, ("abc",), "feed")
     body = story.log.bodies[1, 0]
     assert (body.person, body.text, body.digest) == ("home/alice", "grüezi", seen.body)
 
@@ -84,7 +84,7 @@ def test_a_message_shown_again_is_nothing_new() -> None:
     message = arrival()
     story.arrive(message)
     assert story.arrive(message) == []
-    assert story.arrive(replace(message, witness="chat")) == []
+    assert story.arrive(replace(message, source="chat")) == []
 
 
 def test_a_message_shown_twice_at_once_is_recorded_once() -> None:
@@ -195,19 +195,21 @@ def test_an_ignored_message_keeps_no_text_and_moves_the_watermark(message: Arriv
 
 def test_the_decision_carries_everything_it_was_made_by() -> None:
     story = ConversationStory(PEER, ALLOWLIST)
-    story.standing = replace(story.standing, account_version=7, ambiguous=frozenset({"alice"}))
+    story.policy_context = replace(
+        story.policy_context, account_version=7, ambiguous=frozenset({"alice"})
+    )
     [_, decided, *_] = story.says()
     assert isinstance(decided, PolicyDecided)
-    considered = decided.considered
+    inputs = decided.inputs
     assert (decided.action, decided.reason, decided.rule) == (
         "process",
         "whitelisted",
         "allow-from",
     )
-    assert (considered.now_ms, considered.policy) == (NOW_MS, ALLOWLIST.digest())
-    assert (considered.own, considered.account_version) == ("my-bot", 7)
-    assert (considered.membership, considered.pairing) == ("direct", "none")
-    assert considered.ambiguous
+    assert (inputs.now_ms, inputs.policy) == (NOW_MS, ALLOWLIST.digest())
+    assert (inputs.own, inputs.account_version) == ("my-bot", 7)
+    assert (inputs.membership, inputs.pairing) == ("direct", "none")
+    assert inputs.ambiguous
 
 
 def test_in_a_group_the_mention_counts_and_is_recorded() -> None:
@@ -250,7 +252,7 @@ def test_an_empty_baseline_is_recorded_too() -> None:
 def test_a_large_baseline_is_recorded_in_pieces_whole(count: int) -> None:
     wanted = [number.to_bytes(16, "big") for number in range(count)]
     events = ConversationStory().baseline(*wanted)
-    assert [one for event in events for one in identities(event)] == wanted
+    assert [identity for event in events for identity in identities(event)] == wanted
     assert all(len(identities(event)) <= BASELINE_CHUNK for event in events)
 
 

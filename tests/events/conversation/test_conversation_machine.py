@@ -21,10 +21,10 @@ from events.conversation.arrivals import Arrival
 from events.conversation.effects import Ask, RequestCode, Send, Wake
 from events.conversation.events import (
     Dispatched,
+    MessageDeadLettered,
     MessageDropped,
     MessageQueued,
     MessageRetried,
-    MessageSetAside,
 )
 from events.conversation.outbox import decide_code, decide_sent, decide_unsendable
 from events.conversation.turns import Failure, Reply, decide_failure, decide_reply
@@ -88,7 +88,7 @@ class OneConversation(RuleBasedStateMachine):
         return self.arrive_now([Writing(sender, text, 0, 0, our_id=False, malformed=False)])
 
     def arrive_now(self, messages: list[Writing | Arrival], *, twice: bool = False) -> Any:
-        arrivals = [self.as_shown(one) for one in messages]
+        arrivals = [self.as_shown(message) for message in messages]
         self.follows(self.story.arrive(*arrivals * (1 + twice)))
         self.offered.update(one.identity for one in arrivals if not is_ours(one))
         return multiple(*arrivals)
@@ -130,7 +130,7 @@ class OneConversation(RuleBasedStateMachine):
     def members_become_unknown(self) -> None:
         self.story.group_is_unknown()
 
-    @precondition(lambda self: not self.story.standing.is_known)
+    @precondition(lambda self: not self.story.policy_context.is_known)
     @rule()
     def messages_wait_too_long(self) -> None:
         self.story.passes(ms=DAY_MS)
@@ -139,20 +139,22 @@ class OneConversation(RuleBasedStateMachine):
     @rule(policy=POLICY_NAMES)
     def the_policy_changes(self, policy: str) -> None:
         changed = POLICIES[policy]
-        self.story.standing = replace(self.story.standing, policy=changed, digest=changed.digest())
+        self.story.policy_context = replace(
+            self.story.policy_context, policy=changed, digest=changed.digest()
+        )
         self.account_has_spoken()
 
     @precondition(lambda self: not self.in_group)
     @rule(pairing=PAIRINGS)
     def the_pairing_changes(self, pairing: Pairing) -> None:
-        self.story.standing = replace(self.story.standing, pairing=pairing)
+        self.story.policy_context = replace(self.story.policy_context, pairing=pairing)
         self.account_has_spoken()
 
     def account_has_spoken(self) -> None:
         self.follows(self.story.look_again())
         turn = self.story.state.turn
-        if self.story.standing.is_known:
-            assert turn is None or lets_in(self.story.standing, turn.sender)
+        if self.story.policy_context.is_known:
+            assert turn is None or lets_in(self.story.policy_context, turn.sender)
 
     def asks_the_account(self) -> None:
         """Let the account record a request, which a code or an approval is then told for."""
@@ -235,8 +237,8 @@ class OneConversation(RuleBasedStateMachine):
         """Check what followed from one step, and note what the operator may look at."""
         for event in events:
             if isinstance(event, Dispatched):
-                assert lets_in(self.story.standing, event.sender), "a turn for one not let in"
-            if isinstance(event, MessageSetAside) and event.reason == "agent":
+                assert lets_in(self.story.policy_context, event.sender), "a turn for one not let in"
+            if isinstance(event, MessageDeadLettered) and event.reason == "agent":
                 self.answerable.add(event.message)
             if isinstance(event, MessageRetried | MessageDropped):
                 self.answerable.remove(event.message)
@@ -245,8 +247,8 @@ class OneConversation(RuleBasedStateMachine):
     @invariant()
     def the_books_balance(self) -> None:
         recorded = self.story.recorded
-        for one in recorded[self.audited :]:
-            self.auditor.read(one)
+        for record in recorded[self.audited :]:
+            self.auditor.read(record)
         self.audited = len(recorded)
         self.auditor.balance(at_rest=self.story.state.at_rest)
         assert self.offered <= self.auditor.known.keys(), "a message was lost"
@@ -265,9 +267,9 @@ class OneConversation(RuleBasedStateMachine):
     @invariant()
     def open_work_calls_for_something(self) -> None:
         state = self.story.state
-        due = [type(one) for one in self.story.effects()]
+        due = [type(effect) for effect in self.story.effects()]
         assert due.count(Send) == bool(state.outbox)
-        known = self.story.standing.is_known
+        known = self.story.policy_context.is_known
         asks = bool(state.turn) and known
         assert due.count(Ask) + due.count(Wake) == asks
         assert due.count(RequestCode) == bool(state.uncoded)
@@ -278,15 +280,15 @@ class OneConversation(RuleBasedStateMachine):
 
     @invariant()
     def answers_that_are_not_awaited_change_nothing(self) -> None:
-        moment, turn = self.story.moment, self.story.state.turn
+        context, turn = self.story.context, self.story.state.turn
         attempts = [(turn.version, turn.attempt + 1), (turn.version, 0)] if turn else []
         for version, attempt in [*attempts, (self.story.state.version, 1), (0, 1)]:
             if not turn or (version, attempt) != (turn.version, turn.attempt):
-                assert not decide_reply(moment, version, attempt, Reply("hi"))
-                assert not decide_failure(moment, version, attempt, Failure("timeout", True))
-        assert not decide_unsendable(moment, 0, "refused")
-        assert not decide_sent(moment, 0, sent_ms=0, reconciled=False, posts=1)
-        codes = decide_code(moment, 0, self.request_seq + 1, "ABCD2345")
+                assert not decide_reply(context, version, attempt, Reply("hi"))
+                assert not decide_failure(context, version, attempt, Failure("timeout", True))
+        assert not decide_unsendable(context, 0, "refused")
+        assert not decide_sent(context, 0, sent_ms=0, reconciled=False, posts=1)
+        codes = decide_code(context, 0, self.request_seq + 1, "ABCD2345")
         assert not any(isinstance(draft.event, MessageQueued) for draft in codes)
 
     @invariant()

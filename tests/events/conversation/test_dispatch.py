@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from events.conversation import notices
 from events.conversation.decision_builder import COLLECTED
-from events.conversation.events import Dispatched, MessageQueued, MessageSeen, MessageSetAside
+from events.conversation.events import Dispatched, MessageDeadLettered, MessageQueued, MessageSeen
 from events.event import Event
 from events.policy.account_policy import GroupPermission, ToolGrant, ToolPolicy
 from tests.events.builders import (
@@ -39,14 +39,14 @@ WINDOW_MS = OPEN_DOOR.turn_window_s * 1_000
 
 def senders_of(story: ConversationStory) -> list[str]:
     """Who wrote the messages of the turn in flight."""
-    messages = {one.version: one.event for one in story.recorded}
+    messages = {record.version: record.event for record in story.recorded}
     seen = [messages[version] for version in story.turn.messages]
     return [one.sender for one in seen if isinstance(one, MessageSeen)]
 
 
 def set_aside(events: list[Event]) -> list[str]:
     """Why messages were set aside, one by one."""
-    return [event.reason for event in events if isinstance(event, MessageSetAside)]
+    return [event.reason for event in events if isinstance(event, MessageDeadLettered)]
 
 
 def converse(story: ConversationStory, sender: str = "alice") -> list[Event]:
@@ -67,7 +67,7 @@ def test_what_arrives_during_a_turn_is_collected_into_the_next_one() -> None:
     story.says("three")
     events = story.agent_replies("hi")
     assert kinds(events) == ["AgentReplied", "MessageQueued", "Dispatched"]
-    seen = [one.version for one in story.recorded if isinstance(one.event, MessageSeen)]
+    seen = [record.version for record in story.recorded if isinstance(record.event, MessageSeen)]
     assert story.turn.messages == tuple(seen[1:])
 
 
@@ -91,7 +91,7 @@ def test_a_turn_takes_messages_with_the_same_tools_only() -> None:
     [second] = story.turn.messages
     story.agent_replies()
     [third] = story.turn.messages
-    turns = [one.event for one in story.recorded if isinstance(one.event, Dispatched)]
+    turns = [record.event for record in story.recorded if isinstance(record.event, Dispatched)]
     assert first_turn.messages[0] < second < third
     assert [turn.tools.allow for turn in turns] == [
         ("exec",),
@@ -104,7 +104,7 @@ def test_a_turn_takes_a_bounded_number_of_messages_oldest_first() -> None:
     story = ConversationStory()
     story.arrive(*[arrival(f"{number}") for number in range(COLLECTED + 5)])
     assert len(story.turn.messages) == COLLECTED
-    assert max(story.turn.messages) < min(one.version for one in story.state.queue)
+    assert max(story.turn.messages) < min(waiting.version for waiting in story.state.queue)
     story.agent_replies()
     assert len(story.turn.messages) == 5
 
@@ -125,8 +125,8 @@ def test_a_person_revoked_while_a_turn_is_in_flight_is_not_served() -> None:
     events = story.stands(pairing="none")
     assert kinds(events) == [
         "TurnCancelled",
-        "MessageSetAside",
-        "MessageSetAside",
+        "MessageDeadLettered",
+        "MessageDeadLettered",
         "WatermarkAdvanced",
     ]
     assert set_aside(events) == ["revoked", "revoked"]
@@ -156,7 +156,7 @@ def test_who_waits_behind_a_turn_is_looked_at_again_before_the_next_one() -> Non
     story.says("two", sender="bob")
     story.group_is("alice")
     events = story.agent_replies(silent=True)
-    assert kinds(events) == ["AgentReplied", "MessageSetAside", "WatermarkAdvanced"]
+    assert kinds(events) == ["AgentReplied", "MessageDeadLettered", "WatermarkAdvanced"]
     assert set_aside(events) == ["revoked"]
 
 
@@ -186,7 +186,7 @@ def test_beyond_the_budget_messages_are_set_aside_with_one_notice() -> None:
     assert "Dispatched" in kinds(converse(story))
     assert "Dispatched" in kinds(converse(story))
     third = converse(story)
-    assert kinds(third) == ["MessageSeen", "PolicyDecided", "MessageQueued", "MessageSetAside"]
+    assert kinds(third) == ["MessageSeen", "PolicyDecided", "MessageQueued", "MessageDeadLettered"]
     assert set_aside(third) == ["budget"]
     assert story.texts(third) == ["hello", notices.BUDGET_SPENT]
     assert set_aside(fourth := converse(story)) == ["budget"]
@@ -243,6 +243,6 @@ def test_by_default_thirty_turns_in_ten_minutes_are_served(turns: int) -> None:
     story = ConversationStory(PEER, OPEN_DOOR)
     served = [kinds(converse(story)).count("Dispatched") for _ in range(turns + 1)]
     assert served == [1] * turns + [0]
-    queued = [one.event for one in story.recorded if isinstance(one.event, MessageQueued)]
+    queued = [record.event for record in story.recorded if isinstance(record.event, MessageQueued)]
     assert [one.purpose for one in queued] == ["notice"]
     assert WINDOW_MS == 600 * SECOND_MS

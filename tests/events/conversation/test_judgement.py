@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.conversation.events import Considered, MessageSeen, PolicyDecided
+from events.conversation.events import DecisionInputs, MessageSeen, PolicyDecided
 from events.conversation.judgement import UnknownRules, decide_again, judge
 from events.policy.account_policy import (
     RULES_VERSION,
@@ -17,7 +17,7 @@ from events.policy.account_policy import (
     ToolGrant,
     ToolPolicy,
 )
-from events.streams import Conversation
+from events.streams import ConversationId
 from tests.events.builders import (
     ALLOWLIST,
     CLOSED_DOOR,
@@ -32,14 +32,16 @@ from tests.events.conversation_story import ConversationStory
 MENTION_NEEDED = replace(OPEN_DOOR, require_mention=True)
 
 
-def considered(policy: AccountPolicy = OPEN_DOOR, **facts: Any) -> Considered:
+def inputs(policy: AccountPolicy = OPEN_DOOR, **facts: Any) -> DecisionInputs:
     """Facts as an account with `policy` records them."""
-    plain = Considered(NOW_MS, policy.digest(), RULES_VERSION, policy.username, account_version=1)
+    plain = DecisionInputs(
+        NOW_MS, policy.digest(), RULES_VERSION, policy.username, account_version=1
+    )
     return replace(plain, **facts)
 
 
 def the_decision(
-    conversation: Conversation, policy: AccountPolicy, text: str
+    conversation: ConversationId, policy: AccountPolicy, text: str
 ) -> tuple[PolicyDecided, MessageSeen]:
     """A message and what was decided on it, as they were recorded."""
     seen, decided, *_ = ConversationStory(conversation, policy).says(text)
@@ -67,7 +69,7 @@ def the_decision(
 def test_a_direct_message_is_judged_by_policy_list_and_pairing(
     policy: AccountPolicy, pairing: str, verdict: tuple[str, str]
 ) -> None:
-    facts = considered(policy, pairing=pairing)
+    facts = inputs(policy, pairing=pairing)
     found, tools = judge(policy, PEER, "alice", facts, mention=False)
     assert (found.action, found.reason) == verdict
     assert (tools is not None) == (found.action == "process")
@@ -75,7 +77,7 @@ def test_a_direct_message_is_judged_by_policy_list_and_pairing(
 
 def test_pairing_does_not_count_in_a_group() -> None:
     policy = replace(STRANGERS_PAIR, enable_groups=True, require_mention=False)
-    facts = considered(policy, pairing="approved", membership="member")
+    facts = inputs(policy, pairing="approved", membership="member")
     verdict, _ = judge(policy, GROUP, "bob", facts, mention=True)
     assert verdict.action == "ignore"
 
@@ -85,12 +87,12 @@ def test_pairing_does_not_count_in_a_group() -> None:
     [("member", "group-policy"), ("not-member", "not-a-member"), ("unknown", "not-a-member")],
 )
 def test_only_members_are_let_in_and_unknown_fails_closed(membership: str, rule: str) -> None:
-    verdict, _ = judge(OPEN_DOOR, GROUP, "bob", considered(membership=membership), mention=True)
+    verdict, _ = judge(OPEN_DOOR, GROUP, "bob", inputs(membership=membership), mention=True)
     assert verdict.rule == rule
 
 
 def test_the_mention_is_handed_in_and_not_looked_for() -> None:
-    facts = considered(MENTION_NEEDED, membership="member")
+    facts = inputs(MENTION_NEEDED, membership="member")
     assert judge(MENTION_NEEDED, GROUP, "bob", facts, mention=True)[0].action == "process"
     assert judge(MENTION_NEEDED, GROUP, "bob", facts, mention=False)[0].action == "ignore"
 
@@ -105,10 +107,10 @@ def test_the_tools_of_a_turn_come_from_the_groups_own_entry() -> None:
         tools_by_sender={"bob": SenderTools(also_allow=("exec",))},
     )
     policy = replace(OPEN_DOOR, group_permissions=(entry,))
-    facts = considered(policy, membership="member")
+    facts = inputs(policy, membership="member")
     _, for_bob = judge(policy, GROUP, "bob", facts, mention=False)
     _, for_eve = judge(policy, GROUP, "eve", facts, mention=False)
-    _, in_private = judge(policy, PEER, "bob", considered(policy), mention=False)
+    _, in_private = judge(policy, PEER, "bob", inputs(policy), mention=False)
     assert for_bob == ToolGrant(allow=("read", "exec"))
     assert for_eve == ToolGrant(allow=("read",))
     assert in_private == ToolGrant()
@@ -116,13 +118,13 @@ def test_the_tools_of_a_turn_come_from_the_groups_own_entry() -> None:
 
 def test_a_name_that_folds_like_anothers_is_matched_exactly() -> None:
     policy = replace(ALLOWLIST, allow_from=("Alice",))
-    assert judge(policy, PEER, "alice", considered(policy), mention=False)[0].action == "process"
-    facts = considered(policy, ambiguous=True)
+    assert judge(policy, PEER, "alice", inputs(policy), mention=False)[0].action == "process"
+    facts = inputs(policy, ambiguous=True)
     assert judge(policy, PEER, "alice", facts, mention=False)[0].action == "ignore"
 
 
 def test_rules_newer_than_this_program_are_not_guessed() -> None:
-    facts = considered(rules=RULES_VERSION + 1)
+    facts = inputs(rules=RULES_VERSION + 1)
     with pytest.raises(UnknownRules, match=f"rules {RULES_VERSION + 1}.*up to {RULES_VERSION}"):
         judge(OPEN_DOOR, PEER, "alice", facts, mention=False)
 
@@ -134,7 +136,7 @@ def test_rules_newer_than_this_program_are_not_guessed() -> None:
 @pytest.mark.parametrize("policy", [OPEN_DOOR, MENTION_NEEDED, ALLOWLIST, STRANGERS_PAIR])
 @pytest.mark.parametrize("text", ["hello", "@my-bot hello"])
 def test_the_same_facts_lead_to_the_same_decision_with_the_words_or_without(
-    conversation: Conversation, policy: AccountPolicy, text: str
+    conversation: ConversationId, policy: AccountPolicy, text: str
 ) -> None:
     policy = replace(policy, enable_groups=True)
     decided, seen = the_decision(conversation, policy, text)
@@ -147,7 +149,7 @@ def test_the_policy_in_force_then_decides_not_the_one_of_today() -> None:
     decided, seen = the_decision(PEER, OPEN_DOOR, "hello")
     known = {OPEN_DOOR.digest(): OPEN_DOOR, CLOSED_DOOR.digest(): CLOSED_DOOR}
     assert decide_again(decided, seen, PEER, known.__getitem__, "hello") == decided
-    forged = replace(decided, considered=replace(decided.considered, policy=CLOSED_DOOR.digest()))
+    forged = replace(decided, inputs=replace(decided.inputs, policy=CLOSED_DOOR.digest()))
     assert decide_again(forged, seen, PEER, known.__getitem__, "hello").action == "ignore"
 
 

@@ -87,7 +87,7 @@ def test_several_messages_of_a_stranger_get_one_code() -> None:
 def test_a_code_for_a_message_that_waits_no_more_is_not_told() -> None:
     story = stranger()
     story.code_withheld("limit")
-    assert decide_code(story.moment, 1, 1, CODE) == []
+    assert decide_code(story.context, 1, 1, CODE) == []
 
 
 @pytest.mark.parametrize("reason", get_args(Withheld))
@@ -167,7 +167,7 @@ def test_one_message_is_sent_at_a_time_oldest_first() -> None:
 def test_a_message_that_stands_in_the_mesh_is_done() -> None:
     story = ConversationStory()
     story.operator_sends("one")
-    drafts = decide_sent(story.moment, 1, sent_ms=NOW_MS + 5, reconciled=True, posts=2)
+    drafts = decide_sent(story.context, 1, sent_ms=NOW_MS + 5, reconciled=True, posts=2)
     assert story.follow(drafts) == [ReplySent(1, NOW_MS + 5, reconciled=True, posts=2)]
     assert story.state.at_rest
 

@@ -2,7 +2,12 @@
 
 from msgspec.structs import replace
 
-from events.conversation.events import MessageDropped, MessageRetried, MessageSeen, MessageSetAside
+from events.conversation.events import (
+    MessageDeadLettered,
+    MessageDropped,
+    MessageRetried,
+    MessageSeen,
+)
 from events.policy.account_policy import ToolGrant
 from tests.events.builders import CLOSED_DOOR, OPEN_DOOR, PEER, kinds
 from tests.events.conversation_story import ConversationStory
@@ -33,7 +38,7 @@ def test_a_retried_message_that_fails_again_can_be_retried_again() -> None:
     [retried, _] = story.retry(1)
     [_, aside, *_] = story.agent_fails(transient=False)
     assert isinstance(retried, MessageRetried)
-    assert isinstance(aside, MessageSetAside)
+    assert isinstance(aside, MessageDeadLettered)
     assert aside.message != 1
     [again, _] = story.retry(aside.message)
     assert isinstance(again, MessageRetried)

@@ -5,8 +5,16 @@ import copy
 import pytest
 
 from events.conversation import state as conversation
-from events.conversation.events import AgentFailed, MessageSetAside, PolicyDecided
-from events.conversation.state import SPENT_LIMIT, Conversation, Queued, Turn, Waiting, evolve, fold
+from events.conversation.events import AgentFailed, MessageDeadLettered, PolicyDecided
+from events.conversation.state import (
+    SPENT_LIMIT,
+    ConversationState,
+    Queued,
+    Turn,
+    Waiting,
+    evolve,
+    fold,
+)
 from events.event import Recorded
 from tests.events.builders import (
     CLOSED_DOOR,
@@ -55,10 +63,10 @@ def test_a_fold_may_stop_anywhere_and_go_on() -> None:
 
 def test_folding_in_place_and_evolving_one_by_one_come_to_the_same() -> None:
     story = a_full_story()
-    state = Conversation()
-    for one in story.recorded:
+    state = ConversationState()
+    for record in story.recorded:
         before = copy.deepcopy(state)
-        after = evolve(state, one)
+        after = evolve(state, record)
         assert state == before, "a state that was handed out has changed"
         state = after
     assert state == fold(story.recorded) == story.state
@@ -68,13 +76,13 @@ def test_nothing_is_shared_between_two_states_from_nothing() -> None:
     story = ConversationStory()
     story.says("hello")
     assert story.state.spent
-    assert Conversation().spent == []
+    assert ConversationState().spent == []
     assert fold([]).spent == []
 
 
 def test_an_event_of_another_stream_only_counts() -> None:
     recorded = Recorded(1, "account/home", 1, NOW_MS * NS_PER_MS, 0, SAMPLES["AccountOnline"])
-    assert fold([recorded]) == Conversation(version=1)
+    assert fold([recorded]) == ConversationState(version=1)
 
 
 # --- the way of a message ----------------------------------------------------------------------
@@ -102,13 +110,13 @@ def test_a_message_let_in_goes_by_the_queue_with_its_tools_into_a_turn() -> None
 def test_a_refused_message_leaves_no_trace_in_the_state() -> None:
     story = ConversationStory(PEER, CLOSED_DOOR)
     story.says("hello")
-    assert story.state == Conversation(version=3, newest_ms=NOW_MS, watermark=NOW_MS)
+    assert story.state == ConversationState(version=3, newest_ms=NOW_MS, watermark=NOW_MS)
 
 
 def test_a_strangers_message_waits_for_a_code_unless_one_is_pending() -> None:
     story = ConversationStory(PEER, STRANGERS_PAIR)
     story.says("hello")
-    assert [one.version for one in story.state.uncoded] == [1]
+    assert [stranger.version for stranger in story.state.uncoded] == [1]
     pending = ConversationStory(PEER, STRANGERS_PAIR)
     pending.stands(pairing="pending")
     pending.says("hello")
@@ -137,8 +145,8 @@ def test_what_is_queued_remembers_what_for_and_since_when() -> None:
 @pytest.mark.parametrize("place", ["waiting", "uncoded", "queue"])
 def test_a_message_can_be_set_aside_wherever_it_waits(place: str) -> None:
     kept, gone = (Waiting(version, version, "alice", NOW_MS) for version in (1, 2))
-    state = Conversation(version=2, **{place: (kept, gone)})  # type: ignore[arg-type]
-    aside = Recorded(3, "s", 3, NOW_MS * NS_PER_MS, 0, MessageSetAside(2, "operator"))
+    state = ConversationState(version=2, **{place: (kept, gone)})  # type: ignore[arg-type]
+    aside = Recorded(3, "s", 3, NOW_MS * NS_PER_MS, 0, MessageDeadLettered(2, "operator"))
     assert getattr(evolve(state, aside), place) == (kept,)
 
 
@@ -168,12 +176,14 @@ def test_the_turns_remembered_for_the_budget_are_bounded() -> None:
         Recorded(number, story.stream, number, number * NS_PER_MS, 0, turn)
         for number in range(1, 5 * SPENT_LIMIT)
     ]
-    state = Conversation()
-    for one in recorded:
-        state = evolve(state, one)
+    state = ConversationState()
+    for record in recorded:
+        state = evolve(state, record)
         assert len(state.spent) <= 2 * SPENT_LIMIT
         newest = [when for _, when in state.spent[-SPENT_LIMIT:]]
-        assert newest == [n for n in range(one.version - SPENT_LIMIT + 1, one.version + 1) if n > 0]
+        assert newest == [
+            n for n in range(record.version - SPENT_LIMIT + 1, record.version + 1) if n > 0
+        ]
     assert conversation.fold(recorded) == state
 
 

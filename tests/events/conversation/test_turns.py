@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from events.conversation.effects import Ask, Wake
-from events.conversation.events import AgentFailed, AgentReplied, MessageQueued, MessageSetAside
+from events.conversation.events import AgentFailed, AgentReplied, MessageDeadLettered, MessageQueued
 from events.conversation.turns import BACK_OFF_S, Reply, decide_reply
 from events.event import Event
-from events.streams import Conversation
+from events.streams import ConversationId
 from events.watermark import WatermarkAdvanced
 from tests.events.builders import (
     GROUP,
@@ -70,7 +70,7 @@ def test_no_two_bodies_share_a_salt() -> None:
 def test_what_a_reply_cost_is_kept() -> None:
     story = asked()
     reply = Reply("hi", elapsed_ms=120, model="small", tokens_in=10, tokens_out=20)
-    [replied, _] = story.follow(decide_reply(story.moment, story.turn.version, 1, reply))
+    [replied, _] = story.follow(decide_reply(story.context, story.turn.version, 1, reply))
     assert isinstance(replied, AgentReplied)
     assert (replied.elapsed_ms, replied.model) == (120, "small")
     assert (replied.tokens_in, replied.tokens_out) == (10, 20)
@@ -89,8 +89,8 @@ def test_a_long_reply_is_queued_in_parts_each_once_in_order() -> None:
     text = "\n\n".join(f"Paragraph {number}. " + "word " * 300 for number in range(8))
     [_, *queued] = story.agent_replies(text)
     parts = [event for event in queued if isinstance(event, MessageQueued)]
-    assert [one.part for one in parts] == list(range(1, len(parts) + 1))
-    assert {one.parts for one in parts} == {len(parts)}
+    assert [part.part for part in parts] == list(range(1, len(parts) + 1))
+    assert {part.parts for part in parts} == {len(parts)}
     assert len(parts) > 2
     assert "".join("".join(story.texts(queued)).split()) == "".join(text.split())
 
@@ -179,17 +179,17 @@ def test_after_the_last_attempt_the_messages_are_set_aside_with_an_apology() -> 
     for _ in range(OPEN_DOOR.attempts - 1):
         assert kinds(story.agent_fails()) == ["AgentFailed"]
     events = story.agent_fails()
-    assert kinds(events) == ["AgentFailed", "MessageSetAside", "MessageQueued"]
+    assert kinds(events) == ["AgentFailed", "MessageDeadLettered", "MessageQueued"]
     assert isinstance(events[0], AgentFailed)
     assert (events[0].attempt, events[0].transient, events[0].retry_ms) == (5, True, 0)
-    assert events[1] == MessageSetAside(1, "agent")
+    assert events[1] == MessageDeadLettered(1, "agent")
     assert story.texts(events) == [OPEN_DOOR.apology]
     assert story.sent()[-1] == WatermarkAdvanced(NOW_MS)
 
 
 def test_a_failure_that_can_not_pass_ends_the_turn_at_once() -> None:
     events = asked().agent_fails(transient=False)
-    assert kinds(events) == ["AgentFailed", "MessageSetAside", "MessageQueued"]
+    assert kinds(events) == ["AgentFailed", "MessageDeadLettered", "MessageQueued"]
 
 
 def test_the_agent_is_not_asked_again_beyond_the_answer_horizon() -> None:
@@ -209,7 +209,7 @@ def test_every_message_of_a_failed_turn_is_set_aside_with_one_apology() -> None:
     story.says("three")
     story.agent_replies(silent=True)
     events = story.agent_fails(transient=False)
-    assert kinds(events).count("MessageSetAside") == 2
+    assert kinds(events).count("MessageDeadLettered") == 2
     assert kinds(events).count("MessageQueued") == 1
 
 
@@ -223,7 +223,7 @@ def test_every_message_of_a_failed_turn_is_set_aside_with_one_apology() -> None:
     ],
 )
 def test_an_apology_is_made_where_the_policy_has_one_for_it(
-    address: Conversation, apology: str, group_apology: str, told: list[str]
+    address: ConversationId, apology: str, group_apology: str, told: list[str]
 ) -> None:
     policy = replace(OPEN_DOOR, apology=apology, group_apology=group_apology)
     story = ConversationStory(address, policy)

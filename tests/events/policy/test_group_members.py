@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.conversation.effects import Ask
-from events.conversation.events import Dispatched, MessageSetAside, PolicyDecided
+from events.conversation.events import Dispatched, MessageDeadLettered, PolicyDecided
 from events.policy.account_policy import AccountPolicy
 from tests.events.builders import GROUP, NOW_MS, OPEN_DOOR, SECOND_MS, arrival, kinds
 from tests.events.conversation_story import ConversationStory
@@ -33,7 +33,7 @@ def test_what_waited_is_judged_once_the_members_are_known() -> None:
         ("ignore", "mention"),
         ("ignore", "not-a-member"),
     ]
-    assert [one.considered.membership for one in decided] == ["member", "member", "not-member"]
+    assert [one.inputs.membership for one in decided] == ["member", "member", "not-member"]
     assert story.group_is("alice", "bob") == []
 
 
@@ -62,8 +62,8 @@ def test_what_waits_is_judged_by_the_policy_of_that_later_moment() -> None:
     story.passes(ms=SECOND_MS)
     [decided, _] = story.group_is("alice", "bob")
     assert isinstance(decided, PolicyDecided)
-    assert (decided.action, decided.considered.policy) == ("ignore", closed.digest())
-    assert decided.considered.now_ms == NOW_MS + SECOND_MS
+    assert (decided.action, decided.inputs.policy) == ("ignore", closed.digest())
+    assert decided.inputs.now_ms == NOW_MS + SECOND_MS
 
 
 def test_words_that_were_erased_meanwhile_mention_nobody() -> None:
@@ -82,10 +82,10 @@ def test_while_the_members_are_unknown_nobody_is_served_or_refused() -> None:
     story.says("two", sender="alice")
     story.group_is_unknown()
     assert story.look_again() == []
-    assert not any(isinstance(one, Ask) for one in story.effects())
+    assert not any(isinstance(effect, Ask) for effect in story.effects())
     assert not any(isinstance(event, Dispatched) for event in story.agent_replies("hi"))
     assert kinds(story.group_is("alice")) == ["Dispatched"]
-    assert any(isinstance(one, Ask) for one in story.effects())
+    assert any(isinstance(effect, Ask) for effect in story.effects())
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_open_work_of_a_group_is_not_served_under_a_policy_that_forbids_it(
     story.crash()
     story.group_is_unknown()
     events = story.stands(policy=changed)
-    assert not any(isinstance(one, Ask) for one in story.effects())
+    assert not any(isinstance(effect, Ask) for effect in story.effects())
     events += story.group_is("alice", "bob")
     assert kinds(events) == [
         "TurnCancelled",
-        "MessageSetAside",
-        "MessageSetAside",
+        "MessageDeadLettered",
+        "MessageDeadLettered",
         "WatermarkAdvanced",
     ]
     assert story.state.at_rest
@@ -136,7 +136,7 @@ def test_what_waits_for_the_members_longer_than_anything_may_is_set_aside() -> N
     assert story.waited() == []
     story.passes(ms=OPEN_DOOR.answer_horizon_s * 1_000 + 1)
     events = story.waited()
-    assert [event.reason for event in events if isinstance(event, MessageSetAside)] == [
+    assert [event.reason for event in events if isinstance(event, MessageDeadLettered)] == [
         "too-late"
     ] * 3
     assert kinds(events).count("TurnCancelled") == 1
@@ -156,6 +156,6 @@ def test_a_turn_of_somebody_who_is_no_member_any_more_is_cancelled() -> None:
     story.says("hello", sender="bob")
     assert kinds(story.group_is("alice")) == [
         "TurnCancelled",
-        "MessageSetAside",
+        "MessageDeadLettered",
         "WatermarkAdvanced",
     ]

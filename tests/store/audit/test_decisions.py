@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.conversation.events import MessageIgnored, PolicyDecided
-from events.streams import Group, Peer
+from events.streams import GroupId, PeerId
 from store.audit import decisions as room
 from store.audit.decisions import INTAKE, Decision, Decisions
 from store.audit.selection import Selection
@@ -26,7 +26,9 @@ def test_every_decision_is_listed_once_in_order(
     log: LmdbReader, everything: list[Decision]
 ) -> None:
     events = [
-        one.seq for one in log.read() if isinstance(one.event, PolicyDecided | MessageIgnored)
+        record.seq
+        for record in log.read()
+        if isinstance(record.event, PolicyDecided | MessageIgnored)
     ]
     assert [one.seq for one in everything] == events
     assert {one.action for one in everything} == {"process", "ignore", "pairing"}
@@ -92,11 +94,11 @@ def is_wanted(one: Decision, wanted: Selection, log: LmdbReader) -> bool:
     """The same in other words."""
     where = one.address
     text = None if one.rule == INTAKE else log.body(one.message)
-    group = f"{where.creator}/{where.group}" if isinstance(where, Group) else ""
+    group = f"{where.creator}/{where.group}" if isinstance(where, GroupId) else ""
     return all(
         (
             not wanted.account or where.account == wanted.account,
-            not wanted.peer or (isinstance(where, Peer) and where.name == wanted.peer),
+            not wanted.peer or (isinstance(where, PeerId) and where.name == wanted.peer),
             not wanted.group or (group and wanted.group in (group, group.split("/")[1])),
             not wanted.sender or one.sender == wanted.sender,
             not wanted.actions or one.action in wanted.actions,

@@ -45,10 +45,10 @@ def test_their_words_are_gone_and_nobody_elses(forgotten: tuple[Path, bytes]) ->
     folder, _ = forgotten
     log = LmdbLog.open_reader(folder)
     owners: dict[str, set[bool]] = {}
-    for one in log.read():
-        if type(one.event).__name__ == "MessageSeen":
-            sender: str = one.event.sender  # type: ignore[attr-defined]
-            owners.setdefault(sender, set()).add(log.body(one.seq) is None)
+    for record in log.read():
+        if type(record.event).__name__ == "MessageSeen":
+            sender: str = record.event.sender  # type: ignore[attr-defined]
+            owners.setdefault(sender, set()).add(log.body(record.seq) is None)
     assert owners.pop(PERSON) == {True}
     assert set(map(tuple, owners.values())) == {(False,)}
     log.close()
@@ -71,11 +71,11 @@ def test_a_body_whose_key_is_said_to_be_another_is_not_taken_for_erased(
     folder, _ = forgotten
     bodies = entries(folder, b"bodies")
     log = LmdbLog.open_reader(folder)
-    key, sealed = next(one for one in bodies if log.body(unslot(one[0])[0]) is not None)
+    key, sealed = next(body for body in bodies if log.body(unslot(body[0])[0]) is not None)
     log.close()
     put(folder, b"bodies", key, flipped(sealed, 3))
     proof = prove(folder)
-    assert [one.seq for one in proof.findings] == [unslot(key)[0]]
+    assert [finding.seq for finding in proof.findings] == [unslot(key)[0]]
 
 
 def test_a_key_that_was_lost_without_an_erasure_is_found(folder: Path) -> None:
@@ -139,9 +139,9 @@ def test_the_erasure_is_on_record_with_its_cutoff(forgotten: tuple[Path, bytes])
 def test_the_newest_message_is_looked_for_in_all_their_conversations(written: Path) -> None:
     log = LmdbLog.open_reader(written)
     times = [
-        one.event.sent_ms
-        for one in log.read()
-        if getattr(one.event, "sender", "") == PERSON and hasattr(one.event, "sent_ms")
+        record.event.sent_ms
+        for record in log.read()
+        if getattr(record.event, "sender", "") == PERSON and hasattr(record.event, "sent_ms")
     ]
     assert newest_ms(log, "main", PERSON) == max(times)
     assert newest_ms(log, "main", "nobody") == 0

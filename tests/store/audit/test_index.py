@@ -183,7 +183,7 @@ def test_a_message_that_was_seen_before_a_catch_up_is_decided_after_it(
     folder: Path, index: Heard
 ) -> None:
     log = LmdbLog.open(folder)
-    decided = next(one.event for one in log.read() if isinstance(one.event, PolicyDecided))
+    decided = next(record.event for record in log.read() if isinstance(record.event, PolicyDecided))
     stream = "account/main/group/user1/team"
     (message,) = add(log, stream, seen("split", "split"))
     log.close()

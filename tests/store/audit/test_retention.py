@@ -102,7 +102,9 @@ def test_a_week_whose_key_was_lost_otherwise_is_found(
     say_in_two_weeks(log, clock)
     log.expire(WEEK + 1)
     log.close()
-    assert any("no erasure destroyed it" in one.what for one in prove(tmp_path / "log").findings)
+    assert any(
+        "no erasure destroyed it" in finding.what for finding in prove(tmp_path / "log").findings
+    )
 
 
 def test_a_log_in_memory_does_the_same(clock: Clock) -> None:

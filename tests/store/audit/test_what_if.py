@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.conversation.arrivals import Arrival, decide_arrivals
-from events.conversation.decision_builder import Moment
+from events.conversation.decision_builder import DecisionContext
 from events.conversation.events import MessageIgnored, PolicyDecided
-from events.conversation.policy_context import GroupFacts, Standing
-from events.conversation.state import Conversation
+from events.conversation.policy_context import GroupFacts, PolicyContext
+from events.conversation.state import ConversationState
 from events.policy.account_policy import AccountPolicy, GroupPermission, SenderTools, ToolPolicy
-from events.streams import Group
-from store.audit.decisions import INTAKE, Decision, Decisions, Judged
+from events.streams import GroupId
+from store.audit.decisions import INTAKE, Decision, Decisions, JudgedMessage
 from store.audit.selection import Selection
 from store.audit.what_if import (
     UNKNOWN,
@@ -54,17 +54,17 @@ NEW = st.builds(
 
 
 @pytest.fixture(scope="module")
-def judged(log: LmdbReader) -> list[Judged]:
-    return [one for one in Decisions(log).each() if isinstance(one, Judged)]
+def judged(log: LmdbReader) -> list[JudgedMessage]:
+    return [one for one in Decisions(log).each() if isinstance(one, JudgedMessage)]
 
 
-def decided_live(policy: AccountPolicy, one: Judged, text: str) -> Outcome:
+def decided_live(policy: AccountPolicy, one: JudgedMessage, text: str) -> Outcome:
     """What the running daemon decides when the same message arrives under `policy`."""
-    was, group = one.decided.considered, None
-    if isinstance(one.address, Group):
+    was, group = one.decided.inputs, None
+    if isinstance(one.address, GroupId):
         members = {one.message.sender} if was.membership == "member" else set()
         group = GroupFacts(was.group_name, frozenset(members), was.name_shared)
-    standing = Standing(
+    policy_context = PolicyContext(
         account=one.address.account,
         log_id="0badcafe",
         agent="echo",
@@ -75,19 +75,21 @@ def decided_live(policy: AccountPolicy, one: Judged, text: str) -> Outcome:
         group=group,
         ambiguous=frozenset({one.message.sender} if was.ambiguous else ()),
     )
-    moment = Moment(Conversation(), one.address, standing, was.now_ms, b"e" * 32)
+    context = DecisionContext(
+        ConversationState(), one.address, policy_context, was.now_ms, b"e" * 32
+    )
     arrival = Arrival(
         one.message.identity,
         one.message.sender,
         one.message.sent_ms,
         text,
-        one.message.witness,
+        one.message.source,
         was.now_ms,
         b"s" * 16,
         b"key-name",
         one.message.files,
     )
-    events = [draft.event for draft in decide_arrivals(moment, [arrival], ())]
+    events = [draft.event for draft in decide_arrivals(context, [arrival], ())]
     for event in events:
         if isinstance(event, MessageIgnored):
             return Outcome("ignore", event.reason, INTAKE)
@@ -101,7 +103,7 @@ def decided_live(policy: AccountPolicy, one: Judged, text: str) -> Outcome:
 @given(policy=NEW, data=st.data())
 @settings(max_examples=200)
 def test_it_is_what_the_live_daemon_would_decide(
-    log: LmdbReader, judged: list[Judged], policy: AccountPolicy, data: st.DataObject
+    log: LmdbReader, judged: list[JudgedMessage], policy: AccountPolicy, data: st.DataObject
 ) -> None:
     one = data.draw(st.sampled_from(judged))
     text = log.body(one.seen.seq)
@@ -112,7 +114,7 @@ def test_it_is_what_the_live_daemon_would_decide(
 @given(policy=NEW)
 @settings(max_examples=15)
 def test_every_change_is_counted_and_no_other(
-    log: LmdbReader, judged: list[Judged], policy: AccountPolicy
+    log: LmdbReader, judged: list[JudgedMessage], policy: AccountPolicy
 ) -> None:
     found = what_if(log, {"main": policy})
     everything = list(Decisions(log).all())
@@ -129,19 +131,21 @@ def test_every_change_is_counted_and_no_other(
         assert set(change.examples) <= set(expected)
 
 
-def test_the_policy_of_its_day_changes_nothing(log: LmdbReader, judged: list[Judged]) -> None:
+def test_the_policy_of_its_day_changes_nothing(
+    log: LmdbReader, judged: list[JudgedMessage]
+) -> None:
     by_digest = {policy.digest(): policy for policy in POLICIES}
     for one in judged:
-        then = by_digest[one.decided.considered.policy]
+        then = by_digest[one.decided.inputs.policy]
         recorded = Outcome(one.decided.action, one.decided.reason, one.decided.rule)
         assert decide_under(then, one) == recorded
 
 
 def test_what_waited_until_groups_were_turned_off_stays_ignored_or_is_unknown(
-    judged: list[Judged],
+    judged: list[JudgedMessage],
 ) -> None:
-    one = next(one for one in judged if isinstance(one.address, Group))
-    considered = replace(one.decided.considered, membership="unknown")
+    one = next(one for one in judged if isinstance(one.address, GroupId))
+    inputs = replace(one.decided.inputs, membership="unknown")
     waited = one._replace(
         decided=replace(
             one.decided,
@@ -149,7 +153,7 @@ def test_what_waited_until_groups_were_turned_off_stays_ignored_or_is_unknown(
             reason="denied",
             rule="groups-disabled",
             tools=None,
-            considered=considered,
+            inputs=inputs,
         ),
     )
     recorded = Outcome("ignore", "denied", "groups-disabled")

@@ -422,9 +422,9 @@ def test_writers_in_many_threads_leave_no_gap(log: EventLog) -> None:
     def write() -> None:
         for _ in range(25):
             number = next(numbers)
-            pair = streams[number % 4], streams[(number + 1) % 4]
+            both = streams[number % 4], streams[(number + 1) % 4]
             while True:
-                items = [Draft(pair[0], seen(f"{number}")), Draft(pair[1], tick(number))]
+                items = [Draft(both[0], seen(f"{number}")), Draft(both[1], tick(number))]
                 try:
                     add_all(log, *items)
                     break

@@ -8,7 +8,7 @@ import lmdb
 import pytest
 
 from events.event import Draft
-from store.disk.layout import pair, word
+from store.disk.layout import pack_u64, pack_u64_pair
 from store.log.event_log import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.integrity import examine
@@ -115,7 +115,7 @@ def test_a_body_in_anothers_place_is_noticed(folder: Path) -> None:
 
 
 def test_a_batch_that_was_taken_out_is_missed(folder: Path) -> None:
-    rewrite(folder, b"log", word(2), None)
+    rewrite(folder, b"log", pack_u64(2), None)
     log = LmdbLog.open(folder)
     with pytest.raises(LogDamaged):
         list(log.read())
@@ -128,11 +128,16 @@ def test_a_batch_that_was_taken_out_is_missed(folder: Path) -> None:
     ("table", "key", "value", "finding"),
     [
         (b"seen", identity(5), None, "known ones"),
-        (b"seen", identity("x"), pair(1, 1), "no event speaks of"),
-        (b"open", pair(1, 4), None, "open work"),
-        (b"open", pair(1, 2), b"", "open work"),
-        (b"index", pair(1, 5), None, "alice', 5): it is missing"),
-        (b"streams", word(1), b"account/main/peer/eve", "'account/main/peer/eve' has 62 events"),
+        (b"seen", identity("x"), pack_u64_pair(1, 1), "no event speaks of"),
+        (b"open", pack_u64_pair(1, 4), None, "open work"),
+        (b"open", pack_u64_pair(1, 2), b"", "open work"),
+        (b"index", pack_u64_pair(1, 5), None, "alice', 5): it is missing"),
+        (
+            b"streams",
+            pack_u64(1),
+            b"account/main/peer/eve",
+            "'account/main/peer/eve' has 62 events",
+        ),
     ],
     ids=["unknown", "invented", "forgotten", "reopened", "unfindable", "renamed"],
 )
@@ -147,7 +152,7 @@ def test_a_log_without_its_last_index_entry_does_not_open(folder: Path) -> None:
     log = LmdbLog.open(folder)
     version = log.version(ALICE)
     log.close()
-    rewrite(folder, b"index", pair(1, version), None)
+    rewrite(folder, b"index", pack_u64_pair(1, version), None)
     with pytest.raises(LogDamaged, match=r"alice.*disagree"):
         LmdbLog.open(folder)
 

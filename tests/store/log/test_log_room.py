@@ -11,7 +11,7 @@ from queue import SimpleQueue
 import pytest
 
 from events.event import Draft
-from store.log.event_log import Committed, Failed, LogFailed, Outcome
+from store.log.event_log import CommitFailed, Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
 from store.log.writer import pauses
 from store.maintenance.integrity import examine
@@ -132,7 +132,7 @@ def test_a_full_log_can_be_closed(folder: Path) -> None:
     asked, heard = fill(log)
     log.close()
     outcomes = [heard.get(timeout=10) for _ in range(asked)]
-    assert isinstance(outcomes[-1], Failed)
+    assert isinstance(outcomes[-1], CommitFailed)
     assert "closed before there was room" in outcomes[-1].error
     log = LmdbLog.open(folder)
     assert log.version(ALICE) == asked - 1
@@ -147,7 +147,7 @@ def test_attempts_come_at_longer_and_longer_pauses() -> None:
 def test_after_a_failed_commit_nothing_more_is_written(folder: Path) -> None:
     """A real refusal of the system: the file may not grow. Reopened, the log goes on."""
     (said,) = run("fill_the_disk", folder)
-    assert said["outcomes"] == ["Failed", "Failed"]
+    assert said["outcomes"] == ["CommitFailed", "CommitFailed"]
     assert said["later"] == "failed"
     assert said["versions"] == [1, 1]
     assert said["failures"] == [said["failed"]]

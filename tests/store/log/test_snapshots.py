@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from events.conversation.events import MessageIgnored
-from events.conversation.state import Conversation, fold
+from events.conversation.state import ConversationState, fold
 from events.event import Draft, Recorded
 from store.log.memory_log import MemoryLog
 from store.log.snapshots import FOLDER, Snapshots, fingerprint_of
@@ -33,14 +33,14 @@ def state_after(log: MemoryLog, version: int) -> tuple[Recorded, bytes]:
     return events[-1], msgspec.msgpack.encode(fold(events))
 
 
-def resumed(snapshots: Snapshots) -> tuple[int, Conversation]:
+def resumed(snapshots: Snapshots) -> tuple[int, ConversationState]:
     """From which version it resumes, and the state that comes of it."""
     state, version, tail = snapshots.resume(STREAM)
-    before = msgspec.msgpack.decode(state, type=Conversation) if state else None
+    before = msgspec.msgpack.decode(state, type=ConversationState) if state else None
     return version, fold(tail, before)
 
 
-def everything(log: MemoryLog) -> Conversation:
+def everything(log: MemoryLog) -> ConversationState:
     return fold(log.read_stream(STREAM))
 
 

@@ -9,9 +9,9 @@ from events.account import state as account
 from events.conversation import state as conversation
 from events.event import Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import Peer, account_stream, parse_stream
-from store.audit.past_state import moment_of
-from store.disk.layout import pair
+from events.streams import PeerId, account_stream, parse_stream
+from store.audit.past_state import past_state_of
+from store.disk.layout import pack_u64_pair
 from store.errors import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.log.snapshots import Snapshots
@@ -51,14 +51,14 @@ def test_an_entry_that_is_gone_is_told(folder: Path, table: str) -> None:
 def test_an_entry_that_was_altered_is_told(folder: Path, table: str) -> None:
     key, value = entries(folder, table.encode())[3]
     put(folder, table.encode(), key, value[:-1] + bytes([value[-1] ^ 1]))
-    assert {one.table for one in differences(folder)} == {table}
+    assert {difference.table for difference in differences(folder)} == {table}
 
 
 @pytest.mark.parametrize("table", ["names", "index", "seen"])
 def test_an_entry_too_many_is_told(folder: Path, table: str) -> None:
     key, value = entries(folder, table.encode())[3]
     put(folder, table.encode(), b"\xff" * len(key), value)
-    assert {one.table for one in differences(folder)} == {table}
+    assert {difference.table for difference in differences(folder)} == {table}
 
 
 def test_work_that_is_not_open_and_work_that_is_missed(tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_work_that_is_not_open_and_work_that_is_missed(tmp_path: Path) -> None:
     add(log, ALICE, seen("one"), seen("two"))
     log.close()
     assert differences(tmp_path) == []
-    put(tmp_path, b"open", pair(1, 2), None)
-    put(tmp_path, b"open", pair(1, 9), b"")
-    assert [one.what.split(" ")[1] for one in differences(tmp_path)] == ["2", "9"]
+    put(tmp_path, b"open", pack_u64_pair(1, 2), None)
+    put(tmp_path, b"open", pack_u64_pair(1, 9), b"")
+    assert [difference.what.split(" ")[1] for difference in differences(tmp_path)] == ["2", "9"]
 
 
 def test_events_that_cannot_be_read_are_no_ground_to_compare_with(folder: Path) -> None:
@@ -83,17 +83,17 @@ def test_events_that_cannot_be_read_are_no_ground_to_compare_with(folder: Path) 
 def test_a_snapshot_that_is_not_what_its_events_fold_to_is_told(folder: Path) -> None:
     log = LmdbLog.open_reader(folder)
     snapshots = Snapshots(folder, log, CODE)
-    streams = [one for one in log.streams("account/") if isinstance(parse_stream(one), Peer)]
+    streams = [one for one in log.streams("account/") if isinstance(parse_stream(one), PeerId)]
     good, bad = streams[:2]
-    for stream, state in ((good, last_state(log, good)), (bad, conversation.Conversation())):
+    for stream, state in ((good, last_state(log, good)), (bad, conversation.ConversationState())):
         last = list(log.read_stream(stream))[-1]
         snapshots.take(last, encoded(state))
-    found = {one.stream: one.agrees for one in compare_snapshots(folder, log, CODE)}
+    found = {kept.stream: kept.agrees for kept in compare_snapshots(folder, log, CODE)}
     assert found == {good: True, bad: False}
     log.close()
 
 
-def last_state(log: Any, stream: str) -> conversation.Conversation:
+def last_state(log: Any, stream: str) -> conversation.ConversationState:
     return conversation.fold(log.read_stream(stream))
 
 
@@ -108,12 +108,12 @@ def encoded(state: Any) -> bytes:
 
 def test_the_state_at_the_end_is_what_the_folds_say(written: Path) -> None:
     log = LmdbLog.open_reader(written)
-    moment = moment_of(log)
+    moment = past_state_of(log)
     assert moment.seq == log.head().seq
     stream = account_stream("main")
     assert moment.accounts == {"main": account.fold(log.read_stream(stream))}
     for address, talk in moment.talks.items():
-        if isinstance(address, Peer):
+        if isinstance(address, PeerId):
             state = last_state(log, f"{stream}/peer/{address.name}")
             assert talk.watermark == state.watermark
             assert bool(talk.unfinished) != state.at_rest
@@ -125,11 +125,11 @@ def test_at_an_earlier_time_it_is_what_was_then(written: Path) -> None:
     everything: list[Recorded] = list(log.read())
     middle = everything[len(everything) // 2].time // 1_000_000
     then = [one for one in everything if one.time // 1_000_000 <= middle]
-    moment = moment_of(log, middle)
+    moment = past_state_of(log, middle)
     assert moment.seq == then[-1].seq
     own = [one for one in then if one.stream == account_stream("main")]
     assert moment.accounts["main"] == account.fold(own)
     policy: AccountPolicy | None = moment.accounts["main"].policy
     assert policy in POLICIES[1:4]
-    assert moment_of(log, 1).seq == 0
+    assert past_state_of(log, 1).seq == 0
     log.close()

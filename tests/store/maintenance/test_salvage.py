@@ -7,7 +7,7 @@ import lmdb
 import pytest
 
 from events.event import Draft
-from store.disk.layout import POSITION, slot, word
+from store.disk.layout import POSITION, pack_u64, slot
 from store.errors import LogDamaged, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.integrity import examine
@@ -112,7 +112,7 @@ def test_a_log_that_the_daemon_refuses_for_its_end_is_saved_up_to_it(
 
 def test_nothing_is_put_behind_a_batch_that_is_missing(folder: Path, tmp_path: Path) -> None:
     before = everything(folder)
-    rewrite(folder, b"log", word(2), None)
+    rewrite(folder, b"log", pack_u64(2), None)
     saved = salvage(folder, tmp_path / "new")
     # The first batch's successor held its hash; the next one holds another.
     assert saved.head.seq == 0
@@ -134,7 +134,7 @@ def test_indexes_are_made_anew(folder: Path, tmp_path: Path) -> None:
     sound = tables(folder)
     for table in (b"seen", b"open", b"index", b"names"):
         rewrite(folder, table, sound[table][0][0], None)
-    rewrite(folder, b"streams", word(1), b"account/main/peer/eve")
+    rewrite(folder, b"streams", pack_u64(1), b"account/main/peer/eve")
     saved = salvage(folder, tmp_path / "new")
     assert saved.lost == 0
     assert tables(tmp_path / "new") == sound

@@ -8,7 +8,7 @@ import lmdb
 import pytest
 
 from store.disk.folder import DAMAGED_FILE
-from store.disk.layout import word
+from store.disk.layout import pack_u64
 from store.errors import LogDamaged, LogFailed
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.scrub import Scrub
@@ -131,7 +131,7 @@ def test_a_log_that_was_found_damaged_is_written_again_when_its_mark_is_removed(
 def test_a_log_that_lost_its_first_batch_is_damaged(folder: Path) -> None:
     env = lmdb.open(str(folder), max_dbs=8, map_size=1 << 30)
     with env.begin(write=True, db=env.open_db(b"log")) as txn:
-        assert txn.delete(word(1))
+        assert txn.delete(pack_u64(1))
     env.close()
     log = LmdbLog.open(folder)
     with pytest.raises(LogDamaged, match="event 1"):

@@ -4,7 +4,7 @@ import pytest
 
 from events.conversation.events import (
     AgentReplied,
-    Considered,
+    DecisionInputs,
     Dispatched,
     MessageIgnored,
     MessageQueued,
@@ -19,7 +19,7 @@ from store.log.memory_log import MemoryLog
 from store.read_models.trail import last_message, trail_of_identity, trail_of_seq
 
 STREAM = "account/a/peer/x"
-LOOKED_AT = Considered(1, b"p" * 16, 1, "bot", 1)
+LOOKED_AT = DecisionInputs(1, b"p" * 16, 1, "bot", 1)
 
 
 def message(identity: bytes) -> MessageSeen:

@@ -40,15 +40,15 @@ def test_it_reads_what_our_own_code_reads(folder: Path) -> None:
     erase(log, "main", "user0", now_ms=1_800_000_000_000, by="operator")
     expected = [
         {
-            "seq": one.seq,
-            "stream": one.stream,
-            "version": one.version,
-            "time": one.time,
-            "cause": one.cause,
-            "event": msgspec.msgpack.decode(encode(one.event)),
-            "text": log.body(one.seq),
+            "seq": record.seq,
+            "stream": record.stream,
+            "version": record.version,
+            "time": record.time,
+            "cause": record.cause,
+            "event": msgspec.msgpack.decode(encode(record.event)),
+            "text": log.body(record.seq),
         }
-        for one in log.read()
+        for record in log.read()
     ]
     log.close()
     assert list(read_log(folder)) == expected

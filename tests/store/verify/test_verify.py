@@ -12,7 +12,7 @@ from events.conversation.events import MessageSeen, PolicyDecided
 from events.event import Event
 from store.disk import batch
 from store.disk.batch import chain_hash
-from store.disk.layout import encode, unslot, unword, word
+from store.disk.layout import encode, pack_u64, unpack_u64, unslot
 from store.disk.position import Position
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.raw_log import opened
@@ -46,7 +46,7 @@ def test_a_sound_log_holds(written: Path) -> None:
     assert proof.bodies > 600
     log = LmdbLog.open_reader(written)
     assert proof.head == head_of(log)
-    assert proof.decisions == sum(isinstance(one.event, PolicyDecided) for one in log.read())
+    assert proof.decisions == sum(isinstance(record.event, PolicyDecided) for record in log.read())
     assert proof.streams == sum(1 for _ in log.streams())
     log.close()
 
@@ -66,7 +66,7 @@ def test_a_log_that_is_empty_holds(tmp_path: Path) -> None:
 
 
 def test_in_sections_it_is_the_same_proof(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store.verify.proof.LEAST_EVENTS", 100)
+    monkeypatch.setattr("store.verify.proof.MIN_EVENTS", 100)
     assert prove(written, parts=7) == prove(written)
 
 
@@ -88,7 +88,7 @@ def test_any_altered_byte_of_a_batch_is_found(spoilt: Path, data: st.DataObject)
     restore = restoring(spoilt, b"log", [key])
     put(spoilt, b"log", key, flipped(value, at, data.draw(st.integers(1, 255))))
     try:
-        assert first_found(prove(spoilt, words=False)) == unword(key)
+        assert first_found(prove(spoilt, words=False)) == unpack_u64(key)
     finally:
         restore()
 
@@ -125,13 +125,15 @@ def test_a_body_of_another_length_is_found(spoilt: Path, data: st.DataObject) ->
 @given(data=st.data())
 @settings(max_examples=20)
 def test_two_batches_in_each_others_place_are_found(spoilt: Path, data: st.DataObject) -> None:
-    pair = st.lists(st.sampled_from(entries(spoilt, b"log")), min_size=2, max_size=2)
-    one, other = data.draw(pair.filter(lambda both: both[0] != both[1]))
+    pack_u64_pair = st.lists(st.sampled_from(entries(spoilt, b"log")), min_size=2, max_size=2)
+    one, other = data.draw(pack_u64_pair.filter(lambda both: both[0] != both[1]))
     restore = restoring(spoilt, b"log", [one[0], other[0]])
     put(spoilt, b"log", one[0], other[1])
     put(spoilt, b"log", other[0], one[1])
     try:
-        assert first_found(prove(spoilt, words=False)) == min(unword(one[0]), unword(other[0]))
+        assert first_found(prove(spoilt, words=False)) == min(
+            unpack_u64(one[0]), unpack_u64(other[0])
+        )
     finally:
         restore()
 
@@ -140,7 +142,7 @@ def test_two_batches_in_each_others_place_are_found(spoilt: Path, data: st.DataO
 def test_a_batch_that_was_taken_out_is_missed(folder: Path, which: int) -> None:
     key, _ = entries(folder, b"log")[which]
     put(folder, b"log", key, None)
-    assert first_found(prove(folder, words=False)) == unword(key)
+    assert first_found(prove(folder, words=False)) == unpack_u64(key)
 
 
 @pytest.mark.parametrize("which", [0, 5, -1])
@@ -154,14 +156,14 @@ def test_a_body_that_was_taken_out_is_missed(folder: Path, which: int) -> None:
 
 def test_a_body_that_belongs_to_nothing_is_found(folder: Path) -> None:
     _, value = entries(folder, b"bodies")[0]
-    put(folder, b"bodies", word(1) + b"\0", value)
+    put(folder, b"bodies", pack_u64(1) + b"\0", value)
     proof = prove(folder)
     assert first_found(proof) == 1
     assert "not its own" in proof.findings[0].what
 
 
 def test_a_stream_that_was_renamed_is_found(folder: Path) -> None:
-    key, name = next(one for one in entries(folder, b"streams") if b"peer" in one[1])
+    key, name = next(entry for entry in entries(folder, b"streams") if b"peer" in entry[1])
     put(folder, b"streams", key, name[:-1] + b"x")
     assert not prove(folder).holds
 
@@ -222,7 +224,7 @@ def test_a_tail_that_was_cut_off_is_found_by_a_head_that_was_kept(folder: Path) 
         position = source.position()
     (key, _), (last, _) = entries(folder, b"log")[-2:]
     cut = msgspec.structs.replace(
-        position, seq=unword(last) - 1, hash=chain_hash(dict(entries(folder, b"log"))[key])
+        position, seq=unpack_u64(last) - 1, hash=chain_hash(dict(entries(folder, b"log"))[key])
     )
     put(folder, b"log", last, None)
     put(folder, b"meta", b"position", encode(cut))
@@ -236,7 +238,7 @@ def test_an_older_head_is_extended_and_one_inside_a_commit_is_not(folder: Path) 
     values = entries(folder, b"log")
     with opened(folder) as source:
         log_id = source.log_id
-    head = KeptHead(log_id, unword(values[5][0]) - 1, chain_hash(values[4][1]))
+    head = KeptHead(log_id, unpack_u64(values[5][0]) - 1, chain_hash(values[4][1]))
     assert prove(folder, heads=(head,)).holds
     inside = KeptHead(log_id, head.seq + 1, head.hash)
     assert first_found(prove(folder, heads=(inside,))) == inside.seq

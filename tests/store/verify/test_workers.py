@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from store.errors import LogDamaged, LogError, LogUnusable
-from store.maintenance.raw_log import Source, opened
+from store.maintenance.raw_log import RawLog, opened
 from store.maintenance.rebuilt import Rebuilt
 from store.verify.proof import Proof, conclude, plan, prove
 from store.verify.section import Section
@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_workers_prove_the_same(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store.verify.proof.LEAST_EVENTS", 100)
+    monkeypatch.setattr("store.verify.proof.MIN_EVENTS", 100)
     heard: list[tuple[int, int]] = []
     proof = prove_in_workers(
-        written, words=True, workers=3, progress=lambda *word: heard.append(word)
+        written, words=True, workers=3, progress=lambda *pack_u64: heard.append(pack_u64)
     )
     assert proof == prove(written)
     assert heard[-1] == (proof.events, proof.events)
@@ -37,9 +37,9 @@ def test_what_one_worker_finds_is_in_the_whole(
     data = (folder / "data.mdb").read_bytes()
     at = data.index(value) + 40
     (folder / "data.mdb").write_bytes(flipped(data, at))
-    monkeypatch.setattr("store.verify.proof.LEAST_EVENTS", 100)
+    monkeypatch.setattr("store.verify.proof.MIN_EVENTS", 100)
     proof = prove_in_workers(folder, words=False, workers=3)
-    assert [one.seq for one in proof.findings] == [int.from_bytes(key, "big")]
+    assert [finding.seq for finding in proof.findings] == [int.from_bytes(key, "big")]
 
 
 def test_any_flipped_byte_of_the_file_is_found_or_changes_nothing(
@@ -87,7 +87,7 @@ def test_a_log_that_grows_meanwhile_is_proved_and_replayed(tmp_path: Path) -> No
     assert len(lengths) > 2
 
 
-def prove_sections(source: Source) -> Proof:
+def prove_sections(source: RawLog) -> Proof:
     planned = plan(source)
     (stretch,) = planned.stretches
     section = Section(source, stretch, words=True)

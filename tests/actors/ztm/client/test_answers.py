@@ -14,8 +14,8 @@ from actors.ztm.client.answers import (
     AppInfo,
     Endpoint,
     FileInfo,
-    Group,
     GroupChat,
+    GroupDetails,
     MeshError,
     PeerChat,
     Version,
@@ -128,11 +128,11 @@ def test_endpoints() -> None:
 
 def test_a_group_and_its_members() -> None:
     data = encoded({"creator": "a", "group": "1", "name": "Team é", "members": ["a", 7, "b", ".."]})
-    assert answers.group(data) == Group("a", "1", "Team é", ("a", "b"))
+    assert answers.group(data) == GroupDetails("a", "1", "Team é", ("a", "b"))
 
 
 def test_the_file_of_a_group_reads_alike() -> None:
-    assert answers.group(b'{"name": "T", "members": ["a"]}') == Group("", "", "T", ("a",))
+    assert answers.group(b'{"name": "T", "members": ["a"]}') == GroupDetails("", "", "T", ("a",))
 
 
 def test_version_and_appinfo() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.http.client import HttpClient
-from actors.ztm.client.answers import FileInfo, Group, PeerChat
+from actors.ztm.client.answers import FileInfo, GroupDetails, PeerChat
 from actors.ztm.client.client import Limits, ZtmClient
 from actors.ztm.client.entries import RawMessage
 from actors.ztm.client.errors import (
@@ -178,7 +178,7 @@ async def test_answers_are_read_into_what_they_mean() -> None:
         assert users.items == ["alice"]
         assert len(users.flaws) == 1
         assert (await client.chats()).items == [PeerChat("alice", 1, 0, None)]
-        assert await client.group("a", "b") == Group("a", "b", "B", ("a",))
+        assert await client.group("a", "b") == GroupDetails("a", "b", "B", ("a",))
 
 
 @in_loop

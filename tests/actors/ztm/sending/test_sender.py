@@ -61,18 +61,18 @@ def test_a_message_is_read_back_and_its_time_is_the_files(edge: Any, alice: Mesh
 
 def test_fifty_in_a_row_arrive_once_each_and_in_order(watch: Watch, alice: MeshAgent) -> None:
     edge = watch(watching=False, second_look_s=0.01)
-    wanted = [f"part {number} {'x' * 100}" for number in range(50)]
-    for text in wanted:
+    pending = [f"part {number} {'x' * 100}" for number in range(50)]
+    for text in pending:
         assert edge.send(ALICE, text).posts == 1
-    assert received(alice, 50) == wanted
+    assert received(alice, 50) == pending
 
 
 def test_many_chats_are_sent_to_at_a_time(edge: Any, alice: MeshAgent, mesh: Mesh) -> None:
     people = [alice, *(mesh.join(f"user-{number}") for number in range(5))]
-    futures = [edge.post(peer(one.username), f"to {one.username}") for one in people]
+    futures = [edge.post(peer(person.username), f"to {person.username}") for person in people]
     assert {future.result(10).posts for future in futures} == {1}
-    for one in people:
-        assert received(one, 1) == [f"to {one.username}"]
+    for person in people:
+        assert received(person, 1) == [f"to {person.username}"]
 
 
 def test_groups_are_sent_to(edge: Any, alice: MeshAgent, bot: MeshAgent) -> None:

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ztm.client.entries import RawEntry, RawMessage, parse_file, parse_messages
-from actors.ztm.watching.arrival_factory import Arriving, MessageFile, before_us
+from actors.ztm.watching.arrival_factory import ArrivalFactory, MessageFile, before_us
 from events.conversation.arrivals import Arrival
 from store.log.event_log import SecretKey
 from tests.actors.ztm.watched_mesh import group, peer
 from ztm_chat.mesh import wire
 
 ALICE = peer("alice")
-ARRIVING = Arriving("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
+ARRIVING = ArrivalFactory("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
 
 TEXTS = st.text(st.characters(exclude_categories=()))  # lone surrogates are among them
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -75,13 +75,13 @@ def test_a_file_that_is_written_anew_makes_no_message_a_second_one(
 
 def test_the_same_text_twice_in_one_millisecond_is_two_messages() -> None:
     arrivals = ARRIVING.from_files(ALICE, [file_of((7, "hi"), (7, "hi"), (7, "ho"))])
-    assert sorted(one.text for one in arrivals) == ["hi", "hi", "ho"]
-    assert len({one.identity for one in arrivals}) == 3
+    assert sorted(arrival.text for arrival in arrivals) == ["hi", "hi", "ho"]
+    assert len({arrival.identity for arrival in arrivals}) == 3
 
 
 def test_equals_in_two_files_are_two_messages() -> None:
     files = [file_of((7, "hi"), ms=1), file_of((7, "hi"), ms=7)]
-    assert len({one.identity for one in ARRIVING.from_files(ALICE, files)}) == 2
+    assert len({from_file.identity for from_file in ARRIVING.from_files(ALICE, files)}) == 2
 
 
 def test_the_chat_shows_one_of_equals_and_it_is_the_first() -> None:
@@ -97,9 +97,9 @@ def test_messages_come_in_the_order_of_time_sender_and_place() -> None:
         file_of((5, "a"), sender="alice", ms=3),
     ]
     arrivals = ARRIVING.from_files(group("alice", "g"), files)
-    ordered = [(one.sent_ms, one.sender, one.text) for one in arrivals]
+    ordered = [(arrival.sent_ms, arrival.sender, arrival.text) for arrival in arrivals]
     assert ordered == sorted(ordered)
-    assert [one.text for one in arrivals] == ["early", "a", "b", "b", "late"]
+    assert [arrival.text for arrival in arrivals] == ["early", "a", "b", "b", "late"]
 
 
 def test_senders_chats_and_times_tell_messages_apart() -> None:
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_arrives_once_as_malformed() -> None:
 def test_the_chat_could_have_shown_it_since_it_was_last_asked() -> None:
     messages = [RawMessage(time, "alice", "hi") for time in (1, 70, 999)]
     arrivals = ARRIVING.from_chat(ALICE, messages, heard_ms=50, now_ms=100)
-    assert [one.available_ms for one in arrivals] == [50, 70, 100]
+    assert [arrival.available_ms for arrival in arrivals] == [50, 70, 100]
 
 
 def test_before_us_is_what_is_older_than_the_horizon() -> None:

@@ -61,12 +61,12 @@ def test_a_baseline_that_was_owed_is_not_answered_when_it_comes(
     publish_and_wait(alice, bot, [(clock_ms() - HOUR_MS, "long ago")])
     alice.withhold_files()
     watch()
-    recorder.wait_for(lambda: recorder.state.owed)
-    assert all(one.baseline for one in recorder.state.owed)
+    recorder.wait_for(lambda: recorder.state.unavailable)
+    assert all(unavailable_file.baseline for unavailable_file in recorder.state.unavailable)
     watch()
     alice.withhold_files(False)
     recorder.wait_for(lambda: recorder.marked)
-    recorder.wait_for(lambda: recorder.state.owed == ())
+    recorder.wait_for(lambda: recorder.state.unavailable == ())
     assert recorder.news == []
 
 

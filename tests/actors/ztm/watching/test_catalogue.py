@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from actors.ztm.client.answers import FileInfo
 from actors.ztm.client.paths import GroupFile, GroupInfo, PeerFile
-from actors.ztm.watching.catalogue import OWED_LIMIT, Catalogue
-from events.watermark import Owed
+from actors.ztm.watching.catalogue import UNAVAILABLE_LIMIT, Catalogue
+from events.watermark import UnavailableFile
 from tests.actors.ztm.watched_mesh import group, peer
 
 
@@ -47,7 +47,7 @@ def take(
 
 def decide(one: Catalogue, paths: Iterable[str]) -> None:
     for each in paths:
-        one.decided(each, one.wanted[each])
+        one.decided(each, one.pending[each])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def decide(one: Catalogue, paths: Iterable[str]) -> None:
 def test_files_of_our_conversations_are_wanted(file: str) -> None:
     one = catalogue()
     take(one, {file: info(5)})
-    assert list(one.wanted) == [file]
+    assert list(one.pending) == [file]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_files_of_our_conversations_are_wanted(file: str) -> None:
 def test_other_files_and_dangerous_paths_are_not(file: str) -> None:
     one = catalogue()
     take(one, {file: info(5)})
-    assert not one.wanted
+    assert not one.pending
     assert one.highest == 5
 
 
 def test_groups_are_left_alone_where_they_are_disabled() -> None:
     one = catalogue(groups=False)
     take(one, {GroupFile("carol", "alice", "g", 1).path: info(5)})
-    assert not one.wanted
+    assert not one.pending
 
 
 def test_a_file_is_wanted_again_when_its_hash_changes_and_only_then() -> None:
@@ -97,9 +97,9 @@ def test_a_file_is_wanted_again_when_its_hash_changes_and_only_then() -> None:
     take(one, {path(): info(5, "a")})
     decide(one, [path()])
     take(one, {path(): info(5, "a")})
-    assert not one.wanted
+    assert not one.pending
     take(one, {path(): info(6, "b")})
-    assert one.wanted[path()].hash == "b"
+    assert one.pending[path()].hash == "b"
 
 
 def test_what_changed_while_it_was_read_stays_wanted() -> None:
@@ -108,7 +108,7 @@ def test_what_changed_while_it_was_read_stays_wanted() -> None:
     as_read = one.begin([path()], baseline=False)[path()]
     take(one, {path(): info(6, "b")})
     one.decided(path(), as_read)
-    assert one.wanted[path()].hash == "b"
+    assert one.pending[path()].hash == "b"
     assert one.due(0.0) == {peer("alice"): [path()]}
 
 
@@ -116,7 +116,7 @@ def test_what_was_decided_earlier_is_not_wanted_but_group_infos_are() -> None:
     one = catalogue()
     group_info = GroupInfo("alice", "alice", "g").path
     take(one, {path(): info(5), group_info: info(5), path("bob"): info(7)}, after=6)
-    assert set(one.wanted) == {group_info, path("bob")}
+    assert set(one.pending) == {group_info, path("bob")}
 
 
 def test_infos_come_before_messages_and_both_in_the_order_of_their_change() -> None:
@@ -144,18 +144,18 @@ def test_the_cursor_waits_for_what_is_wanted() -> None:
 def test_the_cursor_passes_what_is_owed_and_lists_it() -> None:
     one = catalogue()
     take(one, {path(): info(5), path("bob"): info(9)})
-    one.not_to_be_had(path(), one.wanted[path()], 10_000)
-    assert one.position(0) == (8, (Owed(path()),))
+    one.mark_unavailable(path(), one.pending[path()], 10_000)
+    assert one.position(0) == (8, (UnavailableFile(path()),))
     decide(one, [path("bob")])
-    assert one.position(0) == (9, (Owed(path()),))
+    assert one.position(0) == (9, (UnavailableFile(path()),))
 
 
 def test_what_was_owed_stays_on_the_list_while_it_is_tried_again() -> None:
     one = catalogue()
-    one.owe(Owed(path()), 1_000)
+    one.add_unavailable(UnavailableFile(path()), 1_000)
     take(one, {path(): info(5)}, after=90)
     assert one.held_up
-    assert one.position(100) == (100, (Owed(path()),))
+    assert one.position(100) == (100, (UnavailableFile(path()),))
     decide(one, [path()])
     assert one.position(100) == (100, ())
 
@@ -168,48 +168,48 @@ def test_an_empty_mesh_was_read_too() -> None:
 
 def test_the_list_of_what_is_owed_is_bounded_and_the_cursor_waits_for_the_rest() -> None:
     one = catalogue()
-    files = {path(ms=number): info(number) for number in range(1, OWED_LIMIT + 11)}
+    files = {path(ms=number): info(number) for number in range(1, UNAVAILABLE_LIMIT + 11)}
     take(one, files)
     for each in files:
-        one.not_to_be_had(each, one.wanted[each], 10_000)
-    position, owed = one.position(0)
-    assert position == OWED_LIMIT
-    assert len(owed) == OWED_LIMIT
+        one.mark_unavailable(each, one.pending[each], 10_000)
+    position, unavailable = one.position(0)
+    assert position == UNAVAILABLE_LIMIT
+    assert len(unavailable) == UNAVAILABLE_LIMIT
 
 
 def test_a_baseline_that_is_owed_stays_one() -> None:
     one = catalogue()
     take(one, {path(): info(5)}, baseline=True)
     assert one.baselining
-    one.not_to_be_had(path(), one.wanted[path()], 10_000)
-    _, owed = one.position(0)
-    assert owed == (Owed(path(), baseline=True),)
+    one.mark_unavailable(path(), one.pending[path()], 10_000)
+    _, unavailable = one.position(0)
+    assert unavailable == (UnavailableFile(path(), baseline=True),)
     after_restart = catalogue()
-    after_restart.owe(owed[0], 1_000)
+    after_restart.add_unavailable(unavailable[0], 1_000)
     take(after_restart, {path(): info(5)}, after=10)
-    assert after_restart.wanted[path()].baseline
+    assert after_restart.pending[path()].baseline
 
 
 def test_a_file_counts_as_available_from_when_it_could_be_had() -> None:
     one = catalogue()
     take(one, {path(): info(5)}, since_ms=700, now_ms=1_000)
-    assert one.wanted[path()].available_ms == 700
-    one.not_to_be_had(path(), one.wanted[path()], 90_000)
-    assert one.wanted[path()].available_ms == 90_000
+    assert one.pending[path()].available_ms == 700
+    one.mark_unavailable(path(), one.pending[path()], 90_000)
+    assert one.pending[path()].available_ms == 90_000
 
 
 def test_a_hub_ahead_of_our_clock_makes_nothing_available_in_the_future() -> None:
     one = catalogue()
     take(one, {path(): info(9_000)}, since_ms=700, now_ms=1_000)
-    assert one.wanted[path()].available_ms == 1_000
+    assert one.pending[path()].available_ms == 1_000
 
 
 def test_who_publishes_again_is_asked_for_what_they_owe() -> None:
     one = catalogue()
     take(one, {path(): info(5), path("bob"): info(5)})
     for each in (path(), path("bob")):
-        one.not_to_be_had(each, one.wanted[each], 10_000)
-        one.postpone(each, one.wanted[each], 99.0)
+        one.mark_unavailable(each, one.pending[each], 10_000)
+        one.postpone(each, one.pending[each], 99.0)
     take(one, {path(ms=2): info(6)})
     assert one.due(0.0) == {peer("alice"): [path(), path(ms=2)]}
 
@@ -221,7 +221,7 @@ def test_another_hubs_list_is_all_news_and_the_cursor_begins_anew() -> None:
     one.forget()
     assert one.highest == 0
     take(one, {path(): info(50, "a")})
-    assert path() in one.wanted
+    assert path() in one.pending
     assert one.position(1)[0] <= 49
 
 
@@ -243,12 +243,12 @@ def test_the_cursor_never_goes_back_nor_past_anything_that_is_not_listed(
         file = path(sender)
         if what == "change":
             take(one, {file: info(since)})
-        elif file in one.wanted and what == "decide":
+        elif file in one.pending and what == "decide":
             decide(one, [file])
-        elif file in one.wanted:
-            one.not_to_be_had(file, one.wanted[file], since)
-        position, owed = one.position(cursor)
+        elif file in one.pending:
+            one.mark_unavailable(file, one.pending[file], since)
+        position, unavailable = one.position(cursor)
         assert position >= cursor
-        passed = {each for each, wanted in one.wanted.items() if wanted.since <= position}
-        assert passed <= {each.path for each in owed}
+        passed = {each for each, pending in one.pending.items() if pending.since <= position}
+        assert passed <= {each.path for each in unavailable}
         cursor = position

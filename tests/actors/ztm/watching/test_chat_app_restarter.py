@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from actors.ztm.sending.send_gate import Quiescence
+from actors.ztm.sending.send_gate import SendGate
 from events.account.events import ChatAppDeaf, ChatAppHealed
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import Recorder, peer, requests_of
@@ -173,7 +173,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def test_healing_waits_for_what_is_on_its_way_and_holds_back_the_next() -> None:
     async def scene() -> None:
-        quiescence, order, sent = Quiescence(), list[str](), asyncio.Event()
+        quiescence, order, sent = SendGate(), list[str](), asyncio.Event()
 
         async def send(name: str) -> None:
             async with quiescence.sending():
@@ -201,7 +201,7 @@ def test_healing_waits_for_what_is_on_its_way_and_holds_back_the_next() -> None:
 
 def test_healing_that_is_given_up_holds_back_nothing() -> None:
     async def scene() -> None:
-        quiescence, never = Quiescence(), asyncio.Event()
+        quiescence, never = SendGate(), asyncio.Event()
 
         async def send() -> None:
             async with quiescence.sending():

@@ -8,7 +8,7 @@ from events.account.events import FeedBroken
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import Recorder, clock_ms, group, peer, requests_of
 from ztm_chat.mesh import Mesh, MeshAgent
-from ztm_chat.mesh.chat_app import Peer
+from ztm_chat.mesh.chat_app import PeerId
 
 ALICE = peer("alice")
 HOUR_MS = 3_600_000
@@ -32,7 +32,7 @@ def test_the_chat_api_alone_is_enough(
     for number in range(3):
         alice.send("my-bot", f"number {number}")
         recorder.wait_for_texts(*(f"number {one}" for one in range(number + 1)))
-    assert edge.edge.health.witness == "chat"
+    assert edge.edge.health.source == "chat"
     assert edge.edge.health.phase == "online"
     assert recorder.recorded(FeedBroken) == []
 
@@ -69,11 +69,11 @@ def test_a_late_message_is_found_though_another_client_reads_the_chat(
     alice.skew_clock(-72 * HOUR_MS)
     alice.send("my-bot", "three days ago")
     chat = old_agent._chat.host.running()
-    key = next(one for one in chat._chats)
+    key = next(_chat for _chat in chat._chats)
     for _ in range(20):
         alice.mesh.call(lambda: chat.messages(key, 0, float("inf")))
     recorder.wait_for_texts("now", "three days ago")
-    assert edge.edge.health.witness == "chat"
+    assert edge.edge.health.source == "chat"
 
 
 def test_history_is_marked_and_what_comes_while_we_are_down_is_not_history(
@@ -161,10 +161,10 @@ def test_when_files_are_given_again_nothing_is_offered_twice(
     alice.send("my-bot", "by the chat")
     recorder.wait_for_texts("by the chat")
     old_agent.refuse_files(False)
-    recorder.wait_for(lambda: edge.edge.health.witness == "feed")
+    recorder.wait_for(lambda: edge.edge.health.source == "feed")
     alice.send("my-bot", "by the feed")
     recorder.wait_for_texts("by the chat", "by the feed")
-    assert recorder.news[0][1].witness == "chat"
+    assert recorder.news[0][1].source == "chat"
 
 
 def test_an_idle_chat_is_not_read(
@@ -206,7 +206,7 @@ def test_a_feed_that_is_behind_is_recorded_and_the_chat_is_read(
         alice.send("my-bot", "only the chat shows me")
         recorder.wait_for_texts("only the chat shows me")
         recorder.wait_for(lambda: recorder.recorded(FeedBroken))
-    assert recorder.news[0][1].witness == "chat"
+    assert recorder.news[0][1].source == "chat"
     assert sum(path.endswith(READ) for path, _ in asked) == 1
     bot.clear_http_faults()
     alice.send("my-bot", "both show me")
@@ -273,18 +273,18 @@ def test_both_witnesses_name_a_real_message_alike(
 ) -> None:
     """It is seen by the feed first; then the Chat API alone shows it again, and it is no news."""
     watch(watching=False)
-    alice.send_body(Peer("my-bot"), json.dumps(message).encode())
+    alice.send_body(PeerId("my-bot"), json.dumps(message).encode())
     now = clock_ms()
     watch(wait=False)
     recorder.wait_for(lambda: recorder.news)
     bot.refuse_files()
     edge = watch(wait=False)
-    recorder.wait_for(lambda: edge.edge.health.witness == "chat")
+    recorder.wait_for(lambda: edge.edge.health.source == "chat")
     with requests_of(bot) as asked:
         recorder.wait_for(lambda: any(path.endswith("/chats") for path, _ in asked))
         alice.send("my-bot", "a later one")
         recorder.wait_for(lambda: "a later one" in recorder.texts())
     assert len(recorder.news) == 2
-    assert recorder.news[0][1].witness == "feed"
-    assert recorder.news[1][1].witness == "chat"
+    assert recorder.news[0][1].source == "feed"
+    assert recorder.news[1][1].source == "chat"
     assert recorder.news[0][1].sent_ms <= now + 1_000

@@ -1,13 +1,13 @@
 """When the Chat app is called deaf, and when it is not."""
 
-from actors.ztm.watching.deafness_detector import Sentinel
+from actors.ztm.watching.deafness_detector import DeafnessDetector
 from tests.actors.ztm.watched_mesh import group, peer
 
 ALICE, BOB = peer("alice"), peer("bob")
 
 
 def test_two_messages_of_one_chat_that_stay_away_make_it_deaf() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(ALICE, 2_000, now_s=5.0)
     assert [sentinel.chats_show({ALICE: 0}, now) for now in (10.0, 11.0)] == [2, 2]
@@ -15,7 +15,7 @@ def test_two_messages_of_one_chat_that_stay_away_make_it_deaf() -> None:
 
 
 def test_it_takes_two_looks() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(BOB, 2_000, now_s=5.0)
     sentinel.chats_show({}, 10.0)
@@ -25,7 +25,7 @@ def test_it_takes_two_looks() -> None:
 
 
 def test_ten_seconds_are_waited() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(ALICE, 2_000, now_s=5.0)
     for now_s in (6.0, 7.0, 8.0, 9.0, 9.9):
@@ -34,7 +34,7 @@ def test_ten_seconds_are_waited() -> None:
 
 
 def test_a_busy_chat_is_found_deaf_too() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     for second in range(12):
         sentinel.files_show(ALICE, 1_000 * (second + 1), now_s=float(second))
         sentinel.chats_show({ALICE: 0}, second + 0.5)
@@ -42,7 +42,7 @@ def test_a_busy_chat_is_found_deaf_too() -> None:
 
 
 def test_a_message_that_is_merely_held_back_does_not_make_it_deaf() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     for now_s in range(70):
         sentinel.chats_show({ALICE: 0}, float(now_s))
@@ -54,7 +54,7 @@ def test_a_message_that_is_merely_held_back_does_not_make_it_deaf() -> None:
 
 
 def test_two_changes_within_half_a_second_may_both_be_held_back() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(BOB, 1_400, now_s=0.4)
     for now_s in range(70):
@@ -63,7 +63,7 @@ def test_two_changes_within_half_a_second_may_both_be_held_back() -> None:
 
 
 def test_an_app_that_shows_anything_new_is_not_deaf() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(ALICE, 2_000, now_s=5.0)
     for second in range(60):
@@ -72,7 +72,7 @@ def test_an_app_that_shows_anything_new_is_not_deaf() -> None:
 
 
 def test_it_hears_again_when_it_shows_something_new() -> None:
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(ALICE, 2_000, now_s=5.0)
     for now_s in (10.0, 11.0, 12.0):
@@ -85,7 +85,7 @@ def test_it_hears_again_when_it_shows_something_new() -> None:
 
 def test_what_the_app_passes_over_while_it_hears_is_no_sign() -> None:
     """A file that its parser refuses never shows up."""
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(group("alice", "g"), 1_000, now_s=0.0)
     sentinel.files_show(group("alice", "g"), 2_000, now_s=1.0)
     sentinel.chats_show({BOB: 0}, 1.5)
@@ -96,7 +96,7 @@ def test_what_the_app_passes_over_while_it_hears_is_no_sign() -> None:
 
 
 def test_the_times_shrink_with_the_mesh() -> None:
-    sentinel = Sentinel(0.1, scale=0.01)
+    sentinel = DeafnessDetector(0.1, scale=0.01)
     sentinel.files_show(ALICE, 1_000, now_s=0.0)
     sentinel.files_show(ALICE, 2_000, now_s=0.006)
     for now_s in (0.1, 0.11):
@@ -106,7 +106,7 @@ def test_the_times_shrink_with_the_mesh() -> None:
 
 def test_a_group_that_it_does_not_know_at_several_tries_makes_it_deaf_until_it_lists_it() -> None:
     team = group("alice", "team")
-    sentinel = Sentinel(10.0)
+    sentinel = DeafnessDetector(10.0)
     sentinel.files_show(team, 1_000, now_s=0.0)
     for now_s in (0.1, 1.0, 3.0):
         sentinel.app_lacks(team, now_s)

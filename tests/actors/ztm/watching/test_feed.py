@@ -42,7 +42,7 @@ def test_a_late_message_is_offered_in_spite_of_its_old_time(
     publish(alice, [(clock_ms() - 48 * HOUR_MS, "two days ago")])
     alice.go_online()
     recorder.wait_for_texts("now", "two days ago")
-    (late,) = [one for _, one in recorder.news if one.text == "two days ago"]
+    (late,) = [arrival for _, arrival in recorder.news if arrival.text == "two days ago"]
     assert clock_ms() - late.available_ms < HOUR_MS, "it could not have been seen earlier"
 
 
@@ -192,28 +192,30 @@ def test_a_file_whose_source_is_offline_is_owed_and_read_on_its_return(
     watch()
     alice.withhold_files()
     alice.send("my-bot", "hard to get")
-    recorder.wait_for(lambda: [one.path for one in recorder.state.owed])
+    recorder.wait_for(
+        lambda: [unavailable_file.path for unavailable_file in recorder.state.unavailable]
+    )
     carol.send("my-bot", "meanwhile")
     recorder.wait_for_texts("meanwhile")
     alice.withhold_files(False)
     recorder.wait_for_texts("meanwhile", "hard to get")
-    recorder.wait_for(lambda: recorder.state.owed == ())
+    recorder.wait_for(lambda: recorder.state.unavailable == ())
 
 
 def test_what_is_owed_stays_so_over_our_own_restarts(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     def is_owing(health: Health) -> bool:
-        return bool(health.feed_ms and health.owed)
+        return bool(health.feed_ms and health.unavailable)
 
     watch()
     alice.withhold_files()
     alice.send("my-bot", "hard to get")
-    recorder.wait_for(lambda: recorder.state.owed)
+    recorder.wait_for(lambda: recorder.state.unavailable)
     for _ in range(2):
         health = watch().edge.health
         recorder.wait_for(partial(is_owing, health))
-        assert recorder.state.owed
+        assert recorder.state.unavailable
     alice.withhold_files(False)
     recorder.wait_for_texts("hard to get")
 
@@ -221,11 +223,11 @@ def test_what_is_owed_stays_so_over_our_own_restarts(
 def test_many_owed_files_are_not_asked_for_all_the_time(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
-    watch(owed_retry_most_s=0.08)
+    watch(unavailable_retry_max_s=0.08)
     alice.withhold_files()
     for number in range(40):
         publish(alice, [(clock_ms(), f"number {number}")], ms=number)
-    recorder.wait_for(lambda: len(recorder.state.owed) == 40)
+    recorder.wait_for(lambda: len(recorder.state.unavailable) == 40)
     with requests_of(bot) as asked:
         bot.mesh.wait_for(lambda: None, timeout_s=1.5)
     tries = sum("file-data" in path for path, _ in asked)

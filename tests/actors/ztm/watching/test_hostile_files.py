@@ -32,7 +32,7 @@ def test_garbage_is_recorded_once_and_harms_nobody(
     recorder.wait_for(lambda: recorder.news)
     alice.send("my-bot", "a good one")
     recorder.wait_for(lambda: "a good one" in recorder.texts())
-    assert [one.malformed for _, one in recorder.news] == [True, False]
+    assert [arrival.malformed for _, arrival in recorder.news] == [True, False]
 
 
 def test_good_entries_beside_bad_ones_are_offered(
@@ -43,7 +43,7 @@ def test_good_entries_beside_bad_ones_are_offered(
     path = f"{SHARED}/alice/publish/peers/my-bot/messages/7.json"
     alice.publish_file(path, data, readers=["my-bot"])
     recorder.wait_for(lambda: len(recorder.news) == 4)
-    good = [one.text for _, one in recorder.news if not one.malformed]
+    good = [arrival.text for _, arrival in recorder.news if not arrival.malformed]
     assert good == ["bell \x07", "null"]
 
 
@@ -85,7 +85,7 @@ def test_dangerous_names_in_paths_are_passed_over(
         mallory.publish_file(path, b'[{"time": 1, "message": "boo"}]', readers=["my-bot"])
     alice.send("my-bot", "a good one")
     recorder.wait_for_texts("a good one", conversation=ALICE)
-    assert {where for where, one in recorder.news if one.witness == "feed"} == {ALICE}
+    assert {where for where, arrival in recorder.news if arrival.source == "feed"} == {ALICE}
 
 
 def test_the_word_of_others_on_a_group_is_not_taken(
@@ -144,7 +144,7 @@ def test_an_idle_account_adds_no_events_and_asks_three_times_a_second(
     alice.send("my-bot", "one")
     edge = watch(**as_dict(Timing()))
     recorder.wait_for_texts("one")
-    recorder.wait_for(lambda: edge.edge.health.wanted == 0)
+    recorder.wait_for(lambda: edge.edge.health.pending == 0)
     events = recorder.log.head().seq
     with requests_of(bot) as asked:
         bot.mesh.wait_for(lambda: None, timeout_s=3.0)

@@ -13,7 +13,7 @@ from ztm_chat.mesh import Mesh, MeshAgent
 
 def changes(recorder: Recorder) -> list[str]:
     """Online and offline, in order."""
-    found = (one.event for one in recorder.log.read_stream("account/bot"))
+    found = (record.event for record in recorder.log.read_stream("account/bot"))
     return [
         type(one).__name__[7:] for one in found if isinstance(one, AccountOnline | AccountOffline)
     ]
@@ -81,7 +81,7 @@ def test_an_agent_that_lost_the_mesh_is_not_taken_for_an_older_one(
     chats = bot._agent.chats
     lost = bot.mesh.call(lambda: chats.pop(bot.mesh.name))
     recorder.wait_for(lambda: "permit" in edge.edge.health.error)
-    assert edge.edge.health.witness == "feed"
+    assert edge.edge.health.source == "feed"
     assert edge.edge.health.phase == "offline"
     bot.mesh.call(lambda: chats.update({bot.mesh.name: lost}))
     recorder.wait_for(lambda: edge.edge.health.phase == "online")
@@ -139,7 +139,7 @@ def test_a_feed_that_is_always_refused_is_replaced_by_the_chat_api(
 ) -> None:
     bot.answer_with(status, b"no", path_part="/files", times=math.inf)
     edge = watch(back_off_scale=0.01)
-    assert edge.edge.health.witness == "chat"
+    assert edge.edge.health.source == "chat"
     alice.send("my-bot", "hello")
     recorder.wait_for_texts("hello")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Offer
+from actors.messages import IncomingBatch
 from actors.ztm.watching.deliveries import ACCOUNT_CREDITS, CONVERSATION_CREDITS, Deliveries
 from actors.ztm.watching.receipts import Credits, Delivery
 from events.conversation.arrivals import Arrival
-from events.streams import Peer
+from events.streams import PeerId
 from tests.actors.ztm.watched_mesh import peer
 
 ALICE, BOB = peer("alice"), peer("bob")
@@ -23,18 +23,18 @@ def arrival(number: int, text: str = "hello") -> Arrival:
         sender="alice",
         sent_ms=number,
         text=text,
-        witness="feed",
+        source="feed",
         available_ms=number,
         salt=bytes(16),
         key_id=bytes(8),
     )
 
 
-class Account:
+class AccountState:
     """Keeps what it is offered, and what it has decided."""
 
     def __init__(self, *, begun: bool = False) -> None:
-        self.offers: list[Offer] = []
+        self.offers: list[IncomingBatch] = []
         self.decided: set[bytes] = set()
         self.offered = asyncio.Event()
         self.deliveries = Deliveries(
@@ -47,13 +47,13 @@ class Account:
         self.offers.append(message)
         self.offered.set()
 
-    async def next(self) -> Offer:
+    async def next(self) -> IncomingBatch:
         while not self.offers:
             self.offered.clear()
             await self.offered.wait()
         return self.offers.pop(0)
 
-    async def confirm_next(self) -> Offer:
+    async def confirm_next(self) -> IncomingBatch:
         offer = await self.next()
         self.decided.update(one.identity for one in offer.arrivals)
         offer.receipt.confirm()
@@ -90,7 +90,7 @@ def test_a_receipt_may_be_settled_when_the_loop_has_ended() -> None:
 
 def test_a_conversation_is_offered_at_most_256_at_a_time_in_order() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         arrivals = [arrival(number) for number in range(600)]
         task = asyncio.create_task(account.deliveries.deliver(ALICE, arrivals))
         offers = [await account.confirm_next() for _ in range(3)]
@@ -103,7 +103,7 @@ def test_a_conversation_is_offered_at_most_256_at_a_time_in_order() -> None:
 
 def test_what_is_refused_is_not_followed_by_the_rest() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         arrivals = [arrival(number) for number in range(600)]
         task = asyncio.create_task(account.deliveries.deliver(ALICE, arrivals))
         (await account.next()).receipt.refuse()
@@ -115,7 +115,7 @@ def test_what_is_refused_is_not_followed_by_the_rest() -> None:
 
 def test_what_the_log_knows_is_not_offered_again() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         account.decided = {arrival(1).identity}
         assert await account.deliveries.deliver(ALICE, [arrival(1)])
         task = asyncio.create_task(account.deliveries.deliver(ALICE, [arrival(1), arrival(2)]))
@@ -127,7 +127,7 @@ def test_what_the_log_knows_is_not_offered_again() -> None:
 
 def test_one_that_is_slow_to_decide_holds_up_nobody_else() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         many = [arrival(number) for number in range(5_000)]
         stuck = asyncio.create_task(account.deliveries.deliver(BOB, many))
         await account.next()
@@ -142,17 +142,17 @@ def test_one_that_is_slow_to_decide_holds_up_nobody_else() -> None:
 
 def test_an_account_has_at_most_2000_undecided() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         tasks = [
             asyncio.create_task(
                 account.deliveries.deliver(
-                    Peer("bot", f"p{person}"),
+                    PeerId("bot", f"p{person}"),
                     [arrival(person * 1_000 + number) for number in range(300)],
                 )
             )
             for person in range(20)
         ]
-        waiting: list[Offer] = []
+        waiting: list[IncomingBatch] = []
         while sum(len(offer.arrivals) for offer in waiting) < ACCOUNT_CREDITS:
             waiting.append(await account.next())
         assert sum(len(offer.arrivals) for offer in waiting) == ACCOUNT_CREDITS
@@ -172,7 +172,7 @@ def test_an_account_has_at_most_2000_undecided() -> None:
 
 def test_a_baseline_is_offered_at_once_and_without_texts() -> None:
     async def scene() -> None:
-        account = Account()
+        account = AccountState()
         arrivals = [arrival(number) for number in range(600)]
         task = asyncio.create_task(account.deliveries.mark_as_seen(ALICE, arrivals))
         offer = await account.confirm_next()
@@ -187,7 +187,7 @@ def test_a_baseline_is_offered_at_once_and_without_texts() -> None:
 @pytest.mark.parametrize("begun", [True, False])
 def test_an_empty_baseline_marks_what_is_not_begun_yet(begun: bool) -> None:
     async def scene() -> None:
-        account = Account(begun=begun)
+        account = AccountState(begun=begun)
         task = asyncio.create_task(account.deliveries.mark_as_seen(ALICE, []))
         if not begun:
             assert (await account.confirm_next()).baseline
