@@ -12,7 +12,7 @@ import time
 from actors.configuration import Configuration
 from actors.process.daemon import Daemon
 from actors.process.shutdown_events import RunFailed, ShutdownEvents, Stop
-from actors.ztm.back_off import BackOff
+from actors.runtime.back_off import BackOff
 from actors.ztm.timing import Timing
 from store.errors import LogError
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from events.back_off import pause_s
 from events.conversation.decision_builder import DecisionBuilder, DecisionContext
 from events.conversation.events import (
     AgentFailed,
@@ -16,9 +17,6 @@ from events.conversation.state import Turn
 from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
 from events.streams import PeerId
-
-BACK_OFF_S = (1, 1, 2, 3, 5, 8, 13, 21, 30)
-"""Seconds before the next attempt, by number of failures so far; the last one stays."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -128,5 +126,4 @@ def _awaited(context: DecisionContext, turn: int, attempt: int) -> Turn | None:
 
 
 def _delay_ms(attempt: int, failure: Failure) -> int:
-    pause_s = BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
-    return max(round(pause_s * 1_000 * (1 + failure.jitter / 4)), failure.retry_after_ms)
+    return max(round(pause_s(attempt) * 1_000 * (1 + failure.jitter / 4)), failure.retry_after_ms)

@@ -13,9 +13,11 @@ larger the busier the log is. Three ends of a commit:
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import count
 from queue import Empty, SimpleQueue
 
+from events.back_off import pause_s
 from store.log.append import Append
 from store.log.event_log import CommitFailed, Outcome
 
@@ -37,14 +39,6 @@ _log = logging.getLogger(__name__)
 
 class NoRoom(Exception):
     """The log is full; nothing of the commit was stored. The message is for the operator."""
-
-
-def pauses() -> Iterator[int]:
-    """How many units to wait before each new attempt: 1, 1, 2, 3, 5, 8, … up to 30."""
-    shorter, longer = 0, 1
-    while True:
-        yield min(longer, 30)
-        shorter, longer = longer, min(shorter + longer, 30)
 
 
 class Writer:
@@ -137,13 +131,13 @@ class Writer:
         return item
 
     def _settle(self, group: list[Append]) -> list[Outcome]:
-        for pause in pauses():
+        for attempt in count(1):
             if self.failed:
                 break
             try:
                 outcomes = self._commit(group)
             except NoRoom as full:
-                self._stall(str(full), pause)
+                self._stall(str(full), pause_s(attempt))
             except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
                 self._fail(error)
             else:

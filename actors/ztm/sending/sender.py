@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.ztm.back_off import BackOff
+from actors.runtime.back_off import BackOff
 from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.errors import (
     AgentUnreachable,

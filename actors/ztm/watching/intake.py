@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.messages import Observed, UsersSeen
-from actors.ztm.back_off import BackOff
+from actors.runtime.back_off import BackOff
 from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.errors import (
     AnswerTooLarge,

@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from events.back_off import PAUSES_S
 from events.conversation.effects import Ask, Wake
 from events.conversation.events import AgentFailed, AgentReplied, MessageDeadLettered, MessageQueued
-from events.conversation.turns import BACK_OFF_S, Reply, decide_reply
+from events.conversation.turns import Reply, decide_reply
 from events.event import Event
 from events.streams import ConversationId
 from events.watermark import WatermarkAdvanced
@@ -146,7 +147,7 @@ def test_after_each_failure_the_agent_is_asked_again_a_little_later() -> None:
         delays.append(delay // SECOND_MS)
         story.passes(ms=delay)
     assert delays == [1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30]
-    assert delays[: len(BACK_OFF_S)] == list(BACK_OFF_S)
+    assert delays[: len(PAUSES_S)] == list(PAUSES_S)
 
 
 @pytest.mark.parametrize(("jitter", "longest_ms"), [(0.0, 1_000), (0.5, 1_125), (1.0, 1_250)])

@@ -4,16 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
+from events.back_off import pause_s
 from events.event import Draft
 from store.log.event_log import CommitFailed, Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
-from store.log.writer import pauses
 from store.maintenance.integrity import examine
 from tests.store.builders import ALICE, BOB, add, add_all, body, drafts, tick, ticks
 from tests.store.processes import run
@@ -141,7 +141,7 @@ def test_a_full_log_can_be_closed(folder: Path) -> None:
 
 
 def test_attempts_come_at_longer_and_longer_pauses() -> None:
-    assert list(islice(pauses(), 10)) == [1, 1, 2, 3, 5, 8, 13, 21, 30, 30]
+    assert [pause_s(failures) for failures in range(1, 11)] == [1, 1, 2, 3, 5, 8, 13, 21, 30, 30]
 
 
 def test_after_a_failed_commit_nothing_more_is_written(folder: Path) -> None:

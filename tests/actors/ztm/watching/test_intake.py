@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from actors.ztm.back_off import PAUSES_S, BackOff
+from actors.runtime.back_off import BackOff
 from events.account.events import AccountOffline, AccountOnline
+from events.back_off import PAUSES_S
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import Recorder, requests_of
 from ztm_chat.mesh import Mesh, MeshAgent
