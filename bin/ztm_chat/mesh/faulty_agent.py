@@ -1,26 +1,22 @@
 """One user's agent and everything that can be made to go wrong with it."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.agent import Agent
-from ztm_chat.mesh.chat_api import ChatApi
-from ztm_chat.mesh.exchange import ApiResponse
-from ztm_chat.mesh.membership import Membership
-from ztm_chat.mesh.outbox import Rival
-from ztm_chat.mesh.paths import group_folder
-from ztm_chat.mesh.server import HOST, AgentServer
-from ztm_chat.mesh.wire import JSON
-
-if TYPE_CHECKING:
-    from ztm_chat.mesh.mesh import Mesh
+from ztm_chat.mesh.agent.agent import Agent, JoinedMesh
+from ztm_chat.mesh.agent.membership import Membership
+from ztm_chat.mesh.agent.outbox import Rival
+from ztm_chat.mesh.http.exchange import ApiResponse
+from ztm_chat.mesh.http.server import HOST, AgentServer
+from ztm_chat.mesh.model import wire
+from ztm_chat.mesh.model.paths import group_folder
+from ztm_chat.mesh.model.wire import JSON
+from ztm_chat.mesh.running_mesh import RunningMesh
 
 
 class FaultyAgent:
     """An agent's process, its link, its Chat app and its HTTP surface, and their faults."""
 
-    def __init__(self, mesh: "Mesh", username: str, agent: Agent, server: AgentServer) -> None:
+    def __init__(self, mesh: RunningMesh, username: str, agent: Agent, server: AgentServer) -> None:
         self.mesh = mesh
         self.username = username
         self._agent = agent
@@ -49,15 +45,15 @@ class FaultyAgent:
         return self.mesh.call(lambda: self._member.connection.reported)
 
     @property
-    def _chat(self) -> ChatApi:
+    def _joined(self) -> JoinedMesh:
         try:
-            return self._agent.chats[self.mesh.name]
+            return self._agent.joined[self.mesh.name]
         except KeyError:
             raise RuntimeError(f"the agent on port {self.port} has joined no mesh") from None
 
     @property
     def _member(self) -> Membership:
-        return self._chat.member
+        return self._joined.member
 
     def accept(self, permit: dict[str, JSON]) -> None:
         """Join with a permit, and wait for the connection unless the agent gives up at once."""
@@ -82,7 +78,7 @@ class FaultyAgent:
 
     def kill(self) -> None:
         """As by kill -9: connections are reset and refused; the files stay."""
-        self.mesh.thread.run(self._kill())
+        self.mesh.run(self._kill())
 
     async def _kill(self) -> None:
         await self._server.stop()
@@ -98,7 +94,7 @@ class FaultyAgent:
 
         Returns when it is connected, or has no hub; it publishes nothing for `republish_s`.
         """
-        self.mesh.thread.run(self._restart())
+        self.mesh.run(self._restart())
         self._wait_unless_given_up()
 
     async def _restart(self) -> None:
@@ -118,17 +114,17 @@ class FaultyAgent:
 
     def lose_hub(self) -> None:
         """The hub is gone. For the mesh's own parts."""
-        for chat in self._agent.chats.values():
-            chat.member.lose_hub()
+        for joined in self._agent.joined.values():
+            joined.member.lose_hub()
 
     def find_hub(self) -> None:
         """The hub is back. For the mesh's own parts."""
-        for chat in self._agent.chats.values():
-            chat.member.connect(self.mesh.timing.reconnect_s)
+        for joined in self._agent.joined.values():
+            joined.member.connect(self._agent.world.timing.reconnect_s)
 
     def skew_clock(self, ms: int) -> None:
         """Set this agent's clock ahead, or with a negative number behind."""
-        self._set(lambda chat: setattr(chat.member, "clock_skew_ms", ms))
+        self._set(lambda joined: setattr(joined.member, "clock_skew_ms", ms))
 
     # Files
 
@@ -137,7 +133,7 @@ class FaultyAgent:
 
         A Chat app that tries to read such a file goes deaf.
         """
-        self._set(lambda chat: setattr(chat.member, "withholding", on))
+        self._set(lambda joined: setattr(joined.member, "withholding", on))
 
     def publish_file(self, path: str, data: bytes, *, readers: Iterable[str] = ()) -> None:
         """Publish any bytes at any path, readable by these users.
@@ -145,11 +141,11 @@ class FaultyAgent:
         A path under another user's name stays here: the hub does not list it.
         """
 
-        def write(chat: ChatApi) -> None:
+        def write(joined: JoinedMesh) -> None:
             if readers:
                 folder = path.rpartition("/")[0]
-                chat.member.access[folder] = frozenset(readers)
-            chat.member.write(path, data)
+                joined.member.access[folder] = frozenset(readers)
+            joined.member.write(path, data)
 
         self._set(write)
 
@@ -174,32 +170,32 @@ class FaultyAgent:
 
     def lose_posts(self, count: int) -> None:
         """Answer the next so many messages with 201, and never write them."""
-        self._set(lambda chat: setattr(chat.outbox, "to_lose", count))
+        self._set(lambda joined: setattr(joined.outbox, "to_lose", count))
 
     def race_next(self, message: JSON, *, after_s: float = 0.0) -> None:
         """Let a second client of this user overwrite the next message written, `after_s` later."""
-        self._set(lambda chat: chat.outbox.rivals.append(Rival(message, after_s)))
+        self._set(lambda joined: joined.outbox.rivals.append(Rival(message, after_s)))
 
     # The Chat app
 
     def deafen(self) -> None:
         """Make the running Chat app see nothing new, until it is started afresh."""
-        self._set(lambda chat: chat.host.deafen())
+        self._set(lambda joined: joined.host.deafen())
 
     def hold_back(self, changes: int = 1) -> None:
         """Keep the next so many changes out of the Chat app, each until the next in the mesh."""
-        self._set(lambda chat: chat.host.running().hold_back(changes))
+        self._set(lambda joined: joined.host.running().hold_back(changes))
 
     def disable_app(self, on: bool = True) -> None:
         """Disable the Chat app, as its user may: chat requests are answered 503."""
-        self._set(lambda chat: chat.host.change({"isDisabled": on}))
+        self._set(lambda joined: joined.host.change({"isDisabled": on}))
 
     def break_app(self, on: bool = True) -> None:
         """Stop the Chat app, and let it fail to start: chat requests are answered 503."""
 
-        def break_it(chat: ChatApi) -> None:
-            chat.host.is_broken = on
-            chat.host.stop()
+        def break_it(joined: JoinedMesh) -> None:
+            joined.host.is_broken = on
+            joined.host.stop()
 
         self._set(break_it)
 
@@ -207,7 +203,7 @@ class FaultyAgent:
 
     def slow(self, path_part: str, seconds: float) -> None:
         """Delay answers to paths that contain this (percent-encoded); 0 ends it."""
-        self.mesh.call(lambda: self._agent.faults.slow(path_part, seconds))
+        self.mesh.call(lambda: self._server.faults.slow(path_part, seconds))
 
     def answer_with(
         self,
@@ -223,24 +219,24 @@ class FaultyAgent:
         The request is carried out all the same when `handled`.
         """
         answer = ApiResponse(status, body, "application/json" if body else None)
-        faults = self._agent.faults
+        faults = self._server.faults
         self.mesh.call(lambda: faults.answer_with(answer, path_part, times, handled=handled))
 
     def garble(self, body: bytes, *, path_part: str = "", times: float = 1) -> None:
         """Replace the body of the next answers by these bytes."""
-        self.mesh.call(lambda: self._agent.faults.garble(body, path_part, times))
+        self.mesh.call(lambda: self._server.faults.garble(body, path_part, times))
 
     def refuse_files(self, on: bool = True) -> None:
         """Know nothing of `files` and `file-data` (404), as older agents."""
-        self.mesh.call(lambda: setattr(self._agent.faults, "refuses_files", on))
+        self.mesh.call(lambda: setattr(self._server.faults, "refuses_files", on))
 
     def ignore_wait(self, on: bool = True) -> None:
         """Know no `wait=true` in `files`, as release v2.0.0."""
-        self.mesh.call(lambda: setattr(self._agent.faults, "ignores_wait", on))
+        self.mesh.call(lambda: setattr(self._server.faults, "ignores_wait", on))
 
     def clear_http_faults(self) -> None:
         """End all faults of the HTTP surface."""
-        self.mesh.call(self._agent.faults.clear)
+        self.mesh.call(self._server.faults.clear)
 
-    def _set(self, act: Callable[[ChatApi], object]) -> None:
-        self.mesh.call(lambda: act(self._chat))
+    def _set(self, act: Callable[[JoinedMesh], object]) -> None:
+        self.mesh.call(lambda: act(self._joined))

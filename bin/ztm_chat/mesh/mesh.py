@@ -2,22 +2,21 @@
 
 import asyncio
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from ztm_chat.mesh.agent import Agent
-from ztm_chat.mesh.hub import Hub
-from ztm_chat.mesh.journal import Entry, Journal
-from ztm_chat.mesh.loop_thread import LoopThread
-from ztm_chat.mesh.membership import HUB_ADDRESS, World
+from ztm_chat.mesh.agent.agent import Agent
+from ztm_chat.mesh.http.server import AgentServer, reserve
 from ztm_chat.mesh.mesh_agent import MeshAgent
-from ztm_chat.mesh.permits import Authority
-from ztm_chat.mesh.server import AgentServer, reserve
-from ztm_chat.mesh.timing import Timing
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model.hub import Hub
+from ztm_chat.mesh.model.journal import Entry, Journal
+from ztm_chat.mesh.model.permits import Authority
+from ztm_chat.mesh.model.timing import Timing
+from ztm_chat.mesh.model.wire import JSON
+from ztm_chat.mesh.model.world import HUB_ADDRESS, World
+from ztm_chat.mesh.running_mesh import RunningMesh
 
 T = TypeVar("T")
 
@@ -46,9 +45,7 @@ class Mesh:
         self.name = name
         self.timing = timing or Timing()
         self.agents: dict[str, MeshAgent] = {}
-        self._thread = LoopThread(f"mesh {name}")
-        self._changed = threading.Condition()
-        self._changes = 0
+        self._running = RunningMesh(name)
         self._all: list[MeshAgent] = []
         self._world = World(
             hub=Hub(clock_ms),
@@ -56,18 +53,18 @@ class Mesh:
             timing=self.timing,
             journal=Journal(),
             clock_ms=clock_ms,
-            changed=self._tell,
+            changed=self._running.notify,
         )
 
     def start(self) -> Self:
-        self._thread.start()
+        self._running.start()
         return self
 
     def stop(self) -> None:
         """Stop all agents and give their ports back. A second time does nothing."""
         if self._all:
-            self._thread.run(self._stop_agents())
-        self._thread.stop()
+            self._running.run(self._stop_agents())
+        self._running.stop()
 
     async def _stop_agents(self) -> None:
         await asyncio.gather(*(agent.end() for agent in self._all))
@@ -105,30 +102,37 @@ class Mesh:
         reserved = reserve(port)
         agent = Agent(self._world, reserved.getsockname()[1])
         server = AgentServer(agent, reserved)
-        public = MeshAgent(self, username, agent, server)
+        public = MeshAgent(self._running, username, agent, server)
         self._all.append(public)
-        self._thread.run(server.start())
+        self._running.run(server.start())
         return public
 
     def permit(self, username: str, public_key: str) -> dict[str, JSON]:
         """A permit for an agent's key (`GET /api/identity`), as root would issue it."""
         return self._world.authority.permit(username, public_key)
 
+    def wait_for(self, question: Callable[[], T | None], *, timeout_s: float) -> T | None:
+        """Ask again after each change in the mesh; return the first answer that is not None.
+
+        Returns None when `timeout_s` is over.
+        """
+        return self._running.wait_for(question, timeout_s=timeout_s)
+
     # What was said
 
     def transcript(self, one: str, other: str) -> list[Entry]:
         """What two users wrote to each other, in the order of publication."""
-        return self.call(lambda: self._world.journal.between(one, other))
+        return self._running.call(lambda: self._world.journal.between(one, other))
 
     def group_transcript(self, creator: str, group: str) -> list[Entry]:
         """What anybody published for a group, in the order of publication."""
-        return self.call(lambda: self._world.journal.in_group(creator, group))
+        return self._running.call(lambda: self._world.journal.in_group(creator, group))
 
     # Faults
 
     def hub_down(self) -> None:
         """The hub vanishes: agents notice after `disconnect_notice_s`."""
-        self.call(self._hub_down)
+        self._running.call(self._hub_down)
 
     def _hub_down(self) -> None:
         self._world.hub.up = False
@@ -140,7 +144,7 @@ class Mesh:
 
         After an outage of `deaf_after_outage_s` every running Chat app is deaf.
         """
-        self.call(self._hub_up)
+        self._running.call(self._hub_up)
 
     def _hub_up(self) -> None:
         self._world.hub.up = True
@@ -158,40 +162,4 @@ class Mesh:
             self._world.hub.forget(clock_behind_ms=behind_ms)
             self._hub_up()
 
-        self.call(replace)
-
-    # For MeshAgent
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the mesh's thread. For the mesh's own parts."""
-        return self._thread.call(function)
-
-    @property
-    def journal(self) -> Journal:
-        return self._world.journal
-
-    @property
-    def thread(self) -> LoopThread:
-        return self._thread
-
-    def _tell(self) -> None:
-        with self._changed:
-            self._changes += 1
-            self._changed.notify_all()
-
-    def wait_for(self, question: Callable[[], T | None], *, timeout_s: float) -> T | None:
-        """Ask again after each change in the mesh until the answer is not None, or time is up."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            with self._changed:
-                seen = self._changes
-            answer = question()
-            if answer is not None:
-                return answer
-            if not self._await_change(since=seen, until=deadline):
-                return None
-
-    def _await_change(self, *, since: int, until: float) -> bool:
-        with self._changed:
-            remaining = max(0.0, until - time.monotonic())
-            return self._changed.wait_for(lambda: self._changes != since, remaining)
+        self._running.call(replace)

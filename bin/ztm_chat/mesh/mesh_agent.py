@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from ztm_chat.mesh.chat_app import Group, PeerId
-from ztm_chat.mesh.exchange import ApiRequest, ApiResponse
 from ztm_chat.mesh.faulty_agent import FaultyAgent
-from ztm_chat.mesh.journal import Entry, read_entries
-from ztm_chat.mesh.paths import GroupMessages, PeerMessages, chat_file, timestamp
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.http.chat_api import ChatApi
+from ztm_chat.mesh.http.exchange import CREATED, NOT_FOUND, ApiRequest, ApiResponse
+from ztm_chat.mesh.model.chat_app import ChatGroup, ChatPeer
+from ztm_chat.mesh.model.journal import Entry, read_entries
+from ztm_chat.mesh.model.paths import GroupMessages, PeerMessages, chat_file, timestamp
+from ztm_chat.mesh.model.wire import JSON
 
 
 class MessageRefused(Exception):
@@ -31,27 +32,27 @@ class MeshAgent(FaultyAgent):
         A str is sent as the official client does, as `{"text": …}`; other JSON as it is.
         Raises MessageRefused and MessageLost.
         """
-        return self.send_body(PeerId(peer), _body(message))
+        return self.send_body(ChatPeer(peer), _body(message))
 
     def send_to_group(self, creator: str, group: str, message: JSON) -> int:
         """Write to a group; otherwise as `send`."""
-        return self.send_body(Group(creator, group), _body(message))
+        return self.send_body(ChatGroup(creator, group), _body(message))
 
-    def send_body(self, to: PeerId | Group, body: bytes) -> int:
+    def send_body(self, to: ChatPeer | ChatGroup, body: bytes) -> int:
         """POST exactly these bytes as a message; otherwise as `send`."""
-        return self.mesh.thread.run(self._post(to, body))
+        return self.mesh.run(self._post(to, body))
 
-    async def _post(self, to: PeerId | Group, body: bytes) -> int:
-        written: list[asyncio.Task[int | None]] = []
+    async def _post(self, to: ChatPeer | ChatGroup, body: bytes) -> int:
+        writing: asyncio.Task[int | None] | None = None
 
         async def handler() -> ApiResponse:
-            answer, task = await self._chat.send(to, body)
-            written.extend([task] if task else [])
-            return answer
+            nonlocal writing
+            writing = await self._joined.send(to, body)
+            return CREATED if writing else NOT_FOUND
 
         self._check_running()
-        _check(await self._chat.answer(handler))
-        time = await written[0]
+        _check(await ChatApi(self._joined).answer(handler))
+        time = await writing if writing else None
         if time is None:
             raise MessageLost(f"{self.username}'s message to {to} was answered 201 and lost")
         return time
@@ -67,10 +68,11 @@ class MeshAgent(FaultyAgent):
 
         async def post() -> ApiResponse:
             self._check_running()
-            methods = self._chat.methods(ApiRequest("POST", parts, body=body))
-            return await self._chat.answer(methods["POST"])
+            chat = ChatApi(self._joined)
+            methods = chat.methods(ApiRequest("POST", parts, body=body))
+            return await chat.answer(methods["POST"])
 
-        _check(self.mesh.thread.run(post()))
+        _check(self.mesh.run(post()))
 
     # What this user truly has
 
@@ -93,7 +95,7 @@ class MeshAgent(FaultyAgent):
         return [
             entry
             for name, _, path in sorted(found)
-            for entry in read_entries(name, self.mesh.journal.content(path))
+            for entry in read_entries(name, self._agent.world.journal.content(path))
         ]
 
     def _message_file(

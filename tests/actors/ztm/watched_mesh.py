@@ -275,7 +275,7 @@ def config_of(agent: MeshAgent, **changes: Any) -> AccountConfig:
 def requests_of(agent: MeshAgent) -> Iterator[list[tuple[str, int]]]:
     """What is asked of an agent meanwhile: path without query, and the size of the answer."""
     asked: list[tuple[str, int]] = []
-    faults = agent._agent.faults
+    faults = agent._server.faults
     take = faults.take
 
     def noting(path: str) -> Any:

@@ -11,11 +11,11 @@ from actors.ztm.sending.own_files import OwnFiles
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import group, peer, requests_of
 from ztm_chat.mesh import Entry, Mesh, MeshAgent
-from ztm_chat.mesh.chat_app import Group
+from ztm_chat.mesh.model.chat_app import ChatGroup
 
 ALICE = peer("alice")
 HOUR_MS = 3_600_000
-THE_GROUP = Group("alice", "g")
+THE_GROUP = ChatGroup("alice", "g")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def wait_until_a_member(bot: MeshAgent) -> None:
     """Until the Chat app knows the group."""
 
     def members() -> object:
-        return bot._chat.host.running().members(THE_GROUP)
+        return bot._joined.host.running().members(THE_GROUP)
 
     assert bot.mesh.wait_for(lambda: bot.mesh.call(members), timeout_s=5)
 

@@ -11,7 +11,7 @@ from actors.ztm.watching.arrival_factory import ArrivalFactory, MessageFile, bef
 from events.conversation.arrivals import Arrival
 from store.log.event_log import SecretKey
 from tests.actors.ztm.watched_mesh import group, peer
-from ztm_chat.mesh import wire
+from ztm_chat.mesh.model import wire
 
 ALICE = peer("alice")
 ARRIVING = ArrivalFactory("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)

@@ -57,7 +57,7 @@ def test_with_heal_false_it_is_said_and_left_alone(
         recorder.wait_for(lambda: edge.edge.health.chat_ms > polls + 200)
     assert restarts(asked) == 0
     assert edge.edge.health.deaf
-    bot.mesh.call(bot._chat.host.stop)
+    bot.mesh.call(bot._joined.host.stop)
     recorder.wait_for(lambda: recorder.recorded(ChatAppHealed))
     assert recorder.recorded(ChatAppHealed) == [ChatAppHealed(restarted=False)]
 
@@ -148,7 +148,7 @@ def test_what_an_earlier_process_called_deaf_is_called_healed_when_it_hears(
     recorder.wait_for(lambda: recorder.recorded(ChatAppDeaf))
     edge = watch(config={"heal": False})
     recorder.wait_for(lambda: edge.edge.health.deaf and edge.edge.health.chat_ms)
-    bot.mesh.call(bot._chat.host.stop)
+    bot.mesh.call(bot._joined.host.stop)
     alice.send("my-bot", "heard again")
     recorder.wait_for(lambda: recorder.recorded(ChatAppHealed))
     assert not recorder.state.deaf

@@ -8,7 +8,7 @@ from events.account.events import FeedBroken
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import Recorder, clock_ms, group, peer, requests_of
 from ztm_chat.mesh import Mesh, MeshAgent
-from ztm_chat.mesh.chat_app import PeerId
+from ztm_chat.mesh.model.chat_app import ChatPeer
 
 ALICE = peer("alice")
 HOUR_MS = 3_600_000
@@ -68,7 +68,7 @@ def test_a_late_message_is_found_though_another_client_reads_the_chat(
     recorder.wait_for_texts("now")
     alice.skew_clock(-72 * HOUR_MS)
     alice.send("my-bot", "three days ago")
-    chat = old_agent._chat.host.running()
+    chat = old_agent._joined.host.running()
     key = next(_chat for _chat in chat._chats)
     for _ in range(20):
         alice.mesh.call(lambda: chat.messages(key, 0, float("inf")))
@@ -273,7 +273,7 @@ def test_both_witnesses_name_a_real_message_alike(
 ) -> None:
     """It is seen by the feed first; then the Chat API alone shows it again, and it is no news."""
     watch(watching=False)
-    alice.send_body(PeerId("my-bot"), json.dumps(message).encode())
+    alice.send_body(ChatPeer("my-bot"), json.dumps(message).encode())
     now = clock_ms()
     watch(wait=False)
     recorder.wait_for(lambda: recorder.news)

@@ -79,12 +79,12 @@ def test_an_agent_that_lost_the_mesh_is_not_taken_for_an_older_one(
 ) -> None:
     """It would join again, but for the permit, which these tests do not have."""
     edge = watch()
-    chats = bot._agent.chats
-    lost = bot.mesh.call(lambda: chats.pop(bot.mesh.name))
+    joined = bot._agent.joined
+    lost = bot.mesh.call(lambda: joined.pop(bot.mesh.name))
     recorder.wait_for(lambda: "permit" in edge.edge.health.error)
     assert edge.edge.health.source == "feed"
     assert edge.edge.health.phase == "offline"
-    bot.mesh.call(lambda: chats.update({bot.mesh.name: lost}))
+    bot.mesh.call(lambda: joined.update({bot.mesh.name: lost}))
     recorder.wait_for(lambda: edge.edge.health.phase == "online")
 
 

@@ -9,7 +9,7 @@ import hmac
 import json
 from typing import Any
 
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model.wire import JSON
 
 
 def pem(label: str, content: bytes) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.membership import Membership
-from ztm_chat.mesh.paths import timestamp
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.agent.membership import Membership
+from ztm_chat.mesh.model import wire
+from ztm_chat.mesh.model.paths import timestamp
+from ztm_chat.mesh.model.wire import JSON
 
 T = TypeVar("T")
 

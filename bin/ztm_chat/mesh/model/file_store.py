@@ -5,7 +5,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ztm_chat.mesh.paths import timestamp
+from ztm_chat.mesh.model.paths import timestamp
 
 VERSIONS_KEPT = 256
 """Versions of a file readable by hash: the hub still lists an earlier one until the next tick."""

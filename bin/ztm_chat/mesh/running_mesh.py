@@ -1,7 +1,8 @@
-"""The one background thread in which the whole mesh runs, and how other threads reach it."""
+"""The thread in which a mesh runs, and how every other thread reaches it."""
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -10,21 +11,25 @@ T = TypeVar("T")
 CALL_TIMEOUT_S = 30.0
 
 
-class LoopThread:
-    """An asyncio loop in a daemon thread. All the mesh's state is touched only there."""
+class RunningMesh:
+    """An asyncio loop in a daemon thread. All state of the mesh is touched only there."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._changes = 0
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name=f"mesh {self.name}", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
-        """Cancel everything and end the thread."""
+        """Cancel everything and end the thread. A second time does nothing."""
         if self._loop is None or self._thread is None:
             return
         loop, thread = self._loop, self._thread
@@ -35,7 +40,7 @@ class LoopThread:
         loop.close()
 
     def run(self, work: Coroutine[Any, Any, T], timeout_s: float = CALL_TIMEOUT_S) -> T:
-        """Run a coroutine there and return what it returns.
+        """Run a coroutine in the mesh's thread and return its result.
 
         Raises RuntimeError when the mesh isn't running or when called from its own thread,
         TimeoutError when it takes too long.
@@ -52,12 +57,38 @@ class LoopThread:
             raise
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function there and return what it returns."""
+        """Call a function in the mesh's thread and return its result. Raises as `run`."""
 
         async def work() -> T:
             return function()
 
         return self.run(work())
+
+    def notify(self) -> None:
+        """Wake whoever waits: something in the mesh has changed."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def wait_for(self, question: Callable[[], T | None], *, timeout_s: float) -> T | None:
+        """Ask again after each change in the mesh; return the first answer that is not None.
+
+        Returns None when `timeout_s` is over.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                seen = self._changes
+            answer = question()
+            if answer is not None:
+                return answer
+            if not self._await_change(since=seen, until=deadline):
+                return None
+
+    def _await_change(self, *, since: int, until: float) -> bool:
+        with self._changed:
+            remaining = max(0.0, until - time.monotonic())
+            return self._changed.wait_for(lambda: self._changes != since, remaining)
 
 
 async def _cancel_others() -> None:

@@ -7,10 +7,10 @@ overwritten later.
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.chat_app import Group, PeerId, entries
-from ztm_chat.mesh.paths import GroupMessages, PeerMessages, chat_file
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model import wire
+from ztm_chat.mesh.model.chat_app import ChatGroup, ChatPeer, parse_entries
+from ztm_chat.mesh.model.paths import GroupMessages, PeerMessages, chat_file
+from ztm_chat.mesh.model.wire import JSON
 
 KEPT = 100_000
 
@@ -34,7 +34,7 @@ def read_entries(sender: str, data: bytes) -> list[Entry]:
     """The messages in a file, in its order, as everybody's Chat app parses it."""
     return [
         Entry(entry["time"], sender, entry.get("message"))
-        for entry in entries(data)
+        for entry in parse_entries(data)
         if isinstance(entry.get("time"), int | float)
     ]
 
@@ -43,7 +43,7 @@ class Journal:
     """Messages in the order in which they first appeared at the hub; the last 100,000."""
 
     def __init__(self) -> None:
-        self._record: deque[tuple[Group | PeerId, Entry]] = deque(maxlen=KEPT)
+        self._record: deque[tuple[ChatGroup | ChatPeer, Entry]] = deque(maxlen=KEPT)
         self._known: dict[str, Counter[bytes]] = {}
         self._content: dict[str, bytes] = {}
 
@@ -52,11 +52,11 @@ class Journal:
         self._content[path] = data
         match chat_file(path):
             case PeerMessages(sender, receiver):
-                self._add(path, PeerId(receiver), read_entries(sender, data))
+                self._add(path, ChatPeer(receiver), read_entries(sender, data))
             case GroupMessages(sender, creator, group):
-                self._add(path, Group(creator, group), read_entries(sender, data))
+                self._add(path, ChatGroup(creator, group), read_entries(sender, data))
 
-    def _add(self, path: str, to: Group | PeerId, found: list[Entry]) -> None:
+    def _add(self, path: str, to: ChatGroup | ChatPeer, found: list[Entry]) -> None:
         known = self._known.setdefault(path, Counter())
         now: Counter[bytes] = Counter()
         for entry in found:
@@ -72,9 +72,9 @@ class Journal:
 
     def between(self, one: str, other: str) -> list[Entry]:
         """What two users wrote to each other, both directions."""
-        ways = {(one, PeerId(other)), (other, PeerId(one))}
+        ways = {(one, ChatPeer(other)), (other, ChatPeer(one))}
         return [entry for to, entry in self._record if (entry.sender, to) in ways]
 
     def in_group(self, creator: str, group: str) -> list[Entry]:
         """What anybody published for a group."""
-        return [entry for to, entry in self._record if to == Group(creator, group)]
+        return [entry for to, entry in self._record if to == ChatGroup(creator, group)]

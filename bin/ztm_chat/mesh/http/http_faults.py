@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ztm_chat.mesh.exchange import ApiResponse
+from ztm_chat.mesh.http.exchange import ApiResponse
 
 
 @dataclass(slots=True)

@@ -7,20 +7,20 @@ identity, shows messages in the order of arrival, and never forgets until it is 
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.paths import GroupInfo, GroupMessages, PeerMessages, chat_file
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model import wire
+from ztm_chat.mesh.model.paths import GroupInfo, GroupMessages, PeerMessages, chat_file
+from ztm_chat.mesh.model.wire import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class PeerId:
+class ChatPeer:
     """The conversation with one user."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ChatGroup:
     """A group conversation: its creator's name and its id."""
 
     creator: str
@@ -67,7 +67,7 @@ class ChatApp:
     def __init__(self, username: str) -> None:
         self.username = username
         self.deaf = False
-        self._chats: dict[PeerId | Group, Chat] = {}
+        self._chats: dict[ChatPeer | ChatGroup, Chat] = {}
         self._holding = 0
         self._held: list[str] = []
 
@@ -90,17 +90,17 @@ class ChatApp:
         match chat_file(path):
             case PeerMessages(sender, receiver) if self.username in (sender, receiver):
                 peer = sender if receiver == self.username else receiver
-                self._merge(self._chat(PeerId(peer)), sender, data, initial=initial)
+                self._merge(self._chat(ChatPeer(peer)), sender, data, initial=initial)
             case GroupMessages(sender, creator, group):
-                self._merge(self._chat(Group(creator, group)), sender, data, initial=initial)
+                self._merge(self._chat(ChatGroup(creator, group)), sender, data, initial=initial)
             case GroupInfo(sender, creator, group) if sender == creator:
-                self._describe(self._chat(Group(creator, group)), data)
+                self._describe(self._chat(ChatGroup(creator, group)), data)
 
-    def _chat(self, key: PeerId | Group) -> Chat:
+    def _chat(self, key: ChatPeer | ChatGroup) -> Chat:
         return self._chats.setdefault(key, Chat())
 
     def _merge(self, chat: Chat, sender: str, data: bytes, *, initial: bool) -> None:
-        chat.merge(entries(data), sender, self.username)
+        chat.merge(parse_entries(data), sender, self.username)
         if initial:
             chat.new_count = 0
 
@@ -115,18 +115,18 @@ class ChatApp:
     def chats(self) -> list[JSON]:
         """The answer of `GET chats`: groups without a name are left out."""
         return [
-            self._summary(k, c) for k, c in self._chats.items() if isinstance(k, PeerId) or c.name
+            self._summary(k, c) for k, c in self._chats.items() if isinstance(k, ChatPeer) or c.name
         ]
 
-    def _summary(self, key: PeerId | Group, chat: Chat) -> dict[str, JSON]:
+    def _summary(self, key: ChatPeer | ChatGroup, chat: Chat) -> dict[str, JSON]:
         match key:
-            case PeerId(name):
+            case ChatPeer(name):
                 who: dict[str, JSON] = {"peer": name}
-            case Group(creator, group):
+            case ChatGroup(creator, group):
                 who = {"creator": creator, "group": group, "name": chat.name}
         return {**who, "time": chat.update_time, "updated": chat.new_count, **chat.latest()}
 
-    def messages(self, key: PeerId | Group, since: float, before: float) -> list[JSON] | None:
+    def messages(self, key: ChatPeer | ChatGroup, since: float, before: float) -> list[JSON] | None:
         """A chat's messages, both limits inclusive (ms); None when there is no such chat.
 
         Whoever asks resets the chat's counter for everybody.
@@ -137,23 +137,23 @@ class ChatApp:
         chat.new_count = 0
         return chat.between(since, before)
 
-    def group(self, key: Group) -> dict[str, JSON] | None:
+    def group(self, key: ChatGroup) -> dict[str, JSON] | None:
         chat = self._chats.get(key)
         return None if chat is None else _described(key, chat)
 
-    def set_group(self, key: Group, info: dict[str, JSON]) -> dict[str, JSON]:
+    def set_group(self, key: ChatGroup, info: dict[str, JSON]) -> dict[str, JSON]:
         """Create or change a group of our own; return it whole."""
         chat = self._chat(key)
         _apply(chat, info)
         return _described(key, chat)
 
-    def members(self, key: Group) -> frozenset[str] | None:
+    def members(self, key: ChatGroup) -> frozenset[str] | None:
         """The names of a group's members, as this app knows them; None when unknown."""
         chat = self._chats.get(key)
         return None if chat is None else frozenset(m for m in chat.members if isinstance(m, str))
 
 
-def entries(data: bytes) -> list[dict[str, JSON]]:
+def parse_entries(data: bytes) -> list[dict[str, JSON]]:
     """The messages in a file, by the app's own parser: none when it refuses the file."""
     try:
         found = wire.decode(data)
@@ -163,7 +163,7 @@ def entries(data: bytes) -> list[dict[str, JSON]]:
     return found if whole else []
 
 
-def _described(key: Group, chat: Chat) -> dict[str, JSON]:
+def _described(key: ChatGroup, chat: Chat) -> dict[str, JSON]:
     return {"creator": key.creator, "group": key.id, "name": chat.name, "members": chat.members}
 
 

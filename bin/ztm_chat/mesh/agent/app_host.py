@@ -2,12 +2,12 @@
 
 import asyncio
 
-from ztm_chat.mesh.chat_app import ChatApp
-from ztm_chat.mesh.connection import NotConnected
-from ztm_chat.mesh.hub import EVERYBODY
-from ztm_chat.mesh.membership import DownloadFailed, Membership
-from ztm_chat.mesh.paths import SHARED, published
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.agent.connection import NotConnected
+from ztm_chat.mesh.agent.membership import DownloadFailed, Membership
+from ztm_chat.mesh.model.chat_app import ChatApp
+from ztm_chat.mesh.model.hub import EVERYBODY
+from ztm_chat.mesh.model.paths import SHARED, published
+from ztm_chat.mesh.model.wire import JSON
 
 
 class CannotStart(Exception):

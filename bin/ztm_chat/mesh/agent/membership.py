@@ -4,35 +4,18 @@ import asyncio
 import math
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from ztm_chat.mesh.connection import Connection
-from ztm_chat.mesh.hub import Endpoint, Hub, HubFile
-from ztm_chat.mesh.journal import Journal
-from ztm_chat.mesh.paths import owner_of
-from ztm_chat.mesh.permits import Authority, subject
-from ztm_chat.mesh.store import FileStore, StoredFile
-from ztm_chat.mesh.timing import Timing
-from ztm_chat.mesh.wire import JSON
-
-HUB_ADDRESS = "127.0.0.1:8888"
-"""The name of the hub in permits and errors; nothing listens there."""
+from ztm_chat.mesh.agent.connection import Connection
+from ztm_chat.mesh.model.file_store import FileStore, StoredFile
+from ztm_chat.mesh.model.hub import Endpoint, HubFile
+from ztm_chat.mesh.model.paths import owner_of
+from ztm_chat.mesh.model.permits import subject
+from ztm_chat.mesh.model.wire import JSON
+from ztm_chat.mesh.model.world import HUB_ADDRESS, World
 
 
 class DownloadFailed(Exception):
     """An agent that should have the file did not deliver it."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What all agents of one mesh share. `changed` is called when anything became visible."""
-
-    hub: Hub
-    authority: Authority
-    timing: Timing
-    journal: Journal
-    clock_ms: Callable[[], int]
-    changed: Callable[[], None]
 
 
 class Membership:

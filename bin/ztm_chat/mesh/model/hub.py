@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from ztm_chat.mesh.paths import owner_of
-from ztm_chat.mesh.store import StoredFile
+from ztm_chat.mesh.model.file_store import StoredFile
+from ztm_chat.mesh.model.paths import owner_of
 
 Fetch = Callable[[str, str], bytes | None]
 """Asks an agent for the bytes of (path, hash)."""

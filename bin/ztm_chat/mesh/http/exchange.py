@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model import wire
+from ztm_chat.mesh.model.wire import JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ztm_chat.mesh.timing import Timing
-from ztm_chat.mesh.wire import JSON
+from ztm_chat.mesh.model.timing import Timing
+from ztm_chat.mesh.model.wire import JSON
 
 
 class NotConnected(Exception):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztm_chat.mesh import wire
+from ztm_chat.mesh.model import wire
 
 DEADLY = [chr(c) for c in (*range(8), 0x0B, *range(0x0E, 0x20))]
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.agent import Agent
-from ztm_chat.mesh.app_host import CannotStart
-from ztm_chat.mesh.chat_api import ChatApi
-from ztm_chat.mesh.connection import NotConnected
-from ztm_chat.mesh.exchange import (
+from ztm_chat.mesh.agent.agent import Agent, JoinedMesh
+from ztm_chat.mesh.agent.app_host import CannotStart
+from ztm_chat.mesh.agent.connection import NotConnected
+from ztm_chat.mesh.agent.membership import DownloadFailed, describe
+from ztm_chat.mesh.http.chat_api import ChatApi
+from ztm_chat.mesh.http.exchange import (
     APP_FAILED,
     CREATED,
     FORBIDDEN,
@@ -26,7 +26,8 @@ from ztm_chat.mesh.exchange import (
     failure,
     json_or_404,
 )
-from ztm_chat.mesh.membership import DownloadFailed, describe
+from ztm_chat.mesh.http.http_faults import HttpFaults
+from ztm_chat.mesh.model import wire
 
 VERSION = {
     "ztm": {"tag": "v2.0.0", "commit": "embedded", "date": "2026-03-04T00:00:00Z"},
@@ -37,8 +38,9 @@ VERSION = {
 class HttpApi:
     """Answers the requests to one agent."""
 
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
+    def __init__(self, agent: Agent, faults: HttpFaults) -> None:
+        self._agent = agent
+        self._faults = faults
 
     async def answer(self, request: ApiRequest) -> ApiResponse:
         """The agent's answer to any request; faults are not its business."""
@@ -58,11 +60,12 @@ class HttpApi:
             return failure(str(refused), name=type(refused).__name__)
 
     async def _app(self, mesh: str, app: str, request: ApiRequest) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        if chat is None:
+        joined = self._agent.joined.get(mesh)
+        if joined is None:
             return MESH_UNKNOWN
         if app != "ztm/chat":
             return APP_FAILED
+        chat = ChatApi(joined)
         methods = chat.methods(request)
         if methods and request.method not in methods:
             return NOT_ALLOWED
@@ -81,7 +84,7 @@ class HttpApi:
                 return {"GET": lambda: self._mesh(mesh), "POST": lambda: self._join(mesh, body)}
             case ["api", "meshes", mesh, "permits", user]:
                 return {"POST": lambda: self._permit(mesh, user, body)}
-            case ["api", "meshes", _, "files" | "file-data", *_] if self.agent.faults.refuses_files:
+            case ["api", "meshes", _, "files" | "file-data", *_] if self._faults.refuses_files:
                 return {}
             case ["api", "meshes", mesh, "files"]:
                 return {"GET": lambda: self._files(mesh, query)}
@@ -101,72 +104,72 @@ class HttpApi:
         return as_json(VERSION)
 
     async def _identity(self) -> ApiResponse:
-        return as_text(self.agent.public_key)
+        return as_text(self._agent.public_key)
 
     async def _meshes(self) -> ApiResponse:
-        return as_json([chat.member.status() for chat in self.agent.chats.values()])
+        return as_json([joined.member.status() for joined in self._agent.joined.values()])
 
     async def _mesh(self, mesh: str) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        return NOT_FOUND if chat is None else as_json(chat.member.status())
+        joined = self._agent.joined.get(mesh)
+        return NOT_FOUND if joined is None else as_json(joined.member.status())
 
     async def _join(self, mesh: str, body: bytes) -> ApiResponse:
-        return as_json(self.agent.join(mesh, wire.decode(body)).status(), 201)
+        return as_json(self._agent.join(mesh, wire.decode(body)).status(), 201)
 
     async def _permit(self, mesh: str, user: str, body: bytes) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        if chat is None:
+        joined = self._agent.joined.get(mesh)
+        if joined is None:
             return FORBIDDEN
-        await chat.member.connection.ready()
-        if chat.member.username != "root":
+        await joined.member.connection.ready()
+        if joined.member.username != "root":
             return FORBIDDEN
-        return as_json(self.agent.world.authority.permit(user, body.decode()))
+        return as_json(self._agent.world.authority.permit(user, body.decode()))
 
     async def _files(self, mesh: str, query: Mapping[str, str]) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        if chat is None:
+        joined = self._agent.joined.get(mesh)
+        if joined is None:
             return NO_CONTENT_200
         if not query.get("since"):
-            files = await chat.member.files()
+            files = await joined.member.files()
             return as_json({path: describe(file) for path, file in files.items()})
-        wait = "wait" in query and not self.agent.faults.ignores_wait
-        changed = await chat.member.changes(wire.parse_float(query["since"]), wait=wait)
+        wait = "wait" in query and not self._faults.ignores_wait
+        changed = await joined.member.changes(wire.parse_float(query["since"]), wait=wait)
         return as_json({p: describe(f) | {"since": f.since} for p, f in changed.items()})
 
     async def _file(self, mesh: str, path: str) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        return NOT_FOUND if chat is None else json_or_404(await chat.member.file_info(path))
+        joined = self._agent.joined.get(mesh)
+        return NOT_FOUND if joined is None else json_or_404(await joined.member.file_info(path))
 
     async def _file_data(self, mesh: str, path: str) -> ApiResponse:
-        chat = self.agent.chats.get(mesh)
-        if chat is None:
+        joined = self._agent.joined.get(mesh)
+        if joined is None:
             return NOT_FOUND
         try:
-            await chat.member.connection.ready()
-            data = chat.member.sync(path)
+            await joined.member.connection.ready()
+            data = joined.member.sync(path)
         except (NotConnected, DownloadFailed):
             return NOT_FOUND
         return bytes_or_404(data)
 
-    def _own_app(self, mesh: str, endpoint: str, app: str) -> ChatApi | None:
-        """The Chat app that is meant; None for another app or another's endpoint."""
-        chat = self.agent.chats.get(mesh)
-        if chat is None:
+    def _own_app(self, mesh: str, endpoint: str, app: str) -> JoinedMesh | None:
+        """The mesh whose Chat app is meant; None for another app, or another agent's endpoint."""
+        joined = self._agent.joined.get(mesh)
+        if joined is None:
             raise ValueError(f"Mesh not found: {mesh}")
-        return chat if (endpoint, app) == (chat.member.id, "ztm/chat") else None
+        return joined if (endpoint, app) == (joined.member.id, "ztm/chat") else None
 
     async def _app_state(self, mesh: str, endpoint: str, app: str) -> ApiResponse:
-        chat = self._own_app(mesh, endpoint, app)
-        return NOT_FOUND if chat is None else as_json(chat.host.state())
+        joined = self._own_app(mesh, endpoint, app)
+        return NOT_FOUND if joined is None else as_json(joined.host.state())
 
     async def _change_app(self, mesh: str, endpoint: str, app: str, body: bytes) -> ApiResponse:
-        chat, state = self._own_app(mesh, endpoint, app), wire.decode(body)
+        joined, state = self._own_app(mesh, endpoint, app), wire.decode(body)
         if not isinstance(state, dict):
             raise TypeError("the state of an app is an object")
-        if chat is None:
+        if joined is None:
             return CREATED
         try:
-            chat.host.change(state)
+            joined.host.change(state)
         except CannotStart:
             return failure("Cannot start the app")
-        return as_json(chat.host.state(), 201)
+        return as_json(joined.host.state(), 201)

@@ -12,10 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ztm_chat.mesh import wire
-from ztm_chat.mesh.agent import Agent
-from ztm_chat.mesh.exchange import ApiRequest, ApiResponse
-from ztm_chat.mesh.http_api import HttpApi
+from ztm_chat.mesh.agent.agent import Agent
+from ztm_chat.mesh.http.exchange import ApiRequest, ApiResponse
+from ztm_chat.mesh.http.http_api import HttpApi
+from ztm_chat.mesh.http.http_faults import HttpFaults
+from ztm_chat.mesh.model import wire
 
 MAX_BODY_BYTES = 32 * 2**20
 HOST = "127.0.0.1"
@@ -25,8 +26,8 @@ class AgentServer:
     """Serves one agent. While it is stopped, connections are refused and the port is kept."""
 
     def __init__(self, agent: Agent, reserved: socket.socket) -> None:
-        self.agent = agent
-        self._api = HttpApi(agent)
+        self.faults = HttpFaults()
+        self._api = HttpApi(agent, self.faults)
         self._reserved = reserved
         self._requests: set[asyncio.Task[None]] = set()
         self._uvicorn: _Uvicorn | None = None
@@ -92,7 +93,7 @@ class AgentServer:
 
     async def _answer(self, request: Request, body: bytes) -> ApiResponse:
         """The API's answer, with the faults in force."""
-        faults, path = self.agent.faults, request.scope["raw_path"].decode("ascii", "replace")
+        faults, path = self.faults, request.scope["raw_path"].decode("ascii", "replace")
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         parts = wire.path_parts(request.scope["raw_path"])
         instead, change = faults.take(path)
