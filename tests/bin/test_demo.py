@@ -14,11 +14,11 @@ from typing import IO
 import pytest
 
 from events.streams import PeerId, conversation_stream
-from ztm_chat.demo.crash import Crash
-from ztm_chat.demo.performance import FAILED, INTERRUPTED, show
-from ztm_chat.demo.record import Message
+from ztm_chat.demo.crash import CrashScene
+from ztm_chat.demo.runner import FAILED, INTERRUPTED, run_demo
+from ztm_chat.demo.sandbox.log_view import Message
+from ztm_chat.demo.sandbox.sandbox import ALICE, BOT, ExpectationFailed, open_sandbox
 from ztm_chat.demo.screen import Screen
-from ztm_chat.demo.stage import ALICE, BOT, NotSeen, open_stage
 
 COMMAND = [sys.executable, "-P", "-m", "ztm_chat", "demo"]
 SPEED = "6"
@@ -28,7 +28,7 @@ SCENES = [
     "2  The operator approves",
     "3  In the group, only a mention counts",
     "4  The Chat app goes deaf",
-    "5  kill -9 in mid-work",
+    "5  kill -9 in the middle of a turn",
     "6  Why? The trail of one message",
 ]
 PROCESS = re.compile(r"\(process (\d+)\)")
@@ -93,8 +93,8 @@ def test_the_demo_shows_all_of_it_and_leaves_nothing(start: Start, tmp_path: Pat
     said, _ = process.communicate(timeout=50)
     assert process.returncode == 0, said
     assert [line for line in said.splitlines() if line in SCENES] == SCENES
-    assert "4 questions, 4 answers: each exactly once" in said
-    assert "8 messages let in, 8 answered" in said
+    assert "4 questions, 4 answers, each exactly once" in said
+    assert "8 messages accepted, 8 answered, 1 ignored" in said
     assert len(PROCESS.findall(said)) == 2, "the daemon was started twice"
     assert_nothing_is_left(said, tmp_path)
 
@@ -173,13 +173,13 @@ def test_the_daemon_dies_with_a_demo_that_is_killed(start: Start) -> None:
         pytest.param(
             {"kind": "command", "argv": ["false"]},
             SCENES[2],
-            "found: nothing of it within 4 s",
+            "found: nothing within 4 s",
             id="an agent that never answers",
         ),
         pytest.param(
             {"kind": "nonsense"},
             SCENES[0],
-            "found: that the daemon ended by itself, with status 2",
+            "found: the daemon exited with status 2",
             id="a daemon that cannot start",
         ),
     ],
@@ -193,7 +193,7 @@ def test_what_does_not_happen_is_named_and_the_log_is_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert show(speed=10, agent=agent, patience_s=4) == FAILED
+    assert run_demo(speed=10, agent=agent, patience_s=4) == FAILED
     said = capsys.readouterr().out
     assert f"Failed: scene {scene}" in said
     assert found in said
@@ -203,13 +203,13 @@ def test_what_does_not_happen_is_named_and_the_log_is_kept(
 
 
 def test_a_second_answer_does_not_go_unnoticed() -> None:
-    with open_stage(scale=0.05) as stage:
-        stage.bot.accept(stage.mesh.permit(BOT, stage.bot.public_key))
+    with open_sandbox(scale=0.05) as sandbox:
+        sandbox.bot.accept(sandbox.mesh.permit(BOT, sandbox.bot.public_key))
         stream = conversation_stream(PeerId(BOT, ALICE))
-        question = Message(ALICE, stream, "tea?", stage.people[ALICE].send(BOT, "tea?"))
-        crash = Crash(stage, Screen())
-        stage.bot.send(ALICE, "You said: tea?")
+        question = Message(ALICE, stream, "tea?", sandbox.people[ALICE].send(BOT, "tea?"))
+        crash = CrashScene(sandbox, Screen())
+        sandbox.bot.send(ALICE, "You said: tea?")
         crash.count_answers([question])
-        stage.bot.send(ALICE, "You said: tea?")
-        with pytest.raises(NotSeen, match="'tea\\?': 2"):
+        sandbox.bot.send(ALICE, "You said: tea?")
+        with pytest.raises(ExpectationFailed, match="'tea\\?': 2"):
             crash.count_answers([question])

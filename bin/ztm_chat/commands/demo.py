@@ -22,10 +22,10 @@ def command(ctx: click.Context, interactive: bool, keep: bool, speed: float) -> 
     A stranger is paired, messages are answered and ignored, the Chat app goes deaf, the daemon is
     killed with SIGKILL and goes on. The exit code is 0 only if all of it happened.
     """
-    from ztm_chat.demo.performance import show
+    from ztm_chat.demo.runner import run_demo
 
     try:
-        code = show(speed=speed, interactive=interactive, keep=keep)
+        code = run_demo(speed=speed, interactive=interactive, keep=keep)
     except OSError as error:
         raise Failure(f"the demo could not be set up: {error}") from error
     ctx.exit(code)

@@ -1,9 +1,15 @@
-"""The README's first command: the main job, live, with nothing installed and no network.
+"""`ztm-chat demo`: the main job, live, with nothing installed and no network.
 
 The embedded mesh runs in this process and serves real HTTP on loopback. The daemon is a real child
-process, started as a user starts it, so that it can really be killed. What is printed is taken from
-the mesh's own record and from the daemon's log, and each scene is checked against them.
+process, started as a user starts it, so it can really be killed. Everything printed comes from the
+mesh's own record and from the daemon's log, and each scene is checked against them.
 
-Read in this order: `performance` (what is run), `play` and `crash` (what happens), `stage` (where
-it happens), `daemon_process`, `record`, `reasons`, `screen`; `dialogue` is the reader's own part.
+Read in this order:
+
+- `sandbox`       the mesh, the daemon, and what both have on record
+- `screen`, `reasons`   how messages and decisions are shown
+- `crash`         the scene with the kill -9
+- `scenario`      all scenes, in order
+- `interactive`   the other mode: the reader types as alice
+- `runner`        one run of the demo, and its exit code
 """

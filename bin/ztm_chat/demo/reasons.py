@@ -1,4 +1,4 @@
-"""A decision in a few words. `ztm-chat why` tells the whole of it."""
+"""A decision in a few words. `ztm-chat why` tells the whole story."""
 
 from events.conversation.events import PolicyDecided
 
@@ -9,15 +9,15 @@ BECAUSE = {
     "group-policy": 'mentioned, groupPolicy is "open", {sender} is a member',
     "creator": "mentioned, {sender} created the group",
 }
-"""By the rule that decided, under the demo's own policy."""
+"""Keyed by the rule that decided; worded for the demo's own policy."""
 
 
 def outcome(decision: PolicyDecided) -> str:
-    """Action and reason, in the words of the user's document."""
+    """Action and reason, as documented for users."""
     return f"{decision.action} ({decision.reason})"
 
 
-def told(decision: PolicyDecided, sender: str) -> str:
-    """The outcome, and why."""
+def explain(decision: PolicyDecided, sender: str) -> str:
+    """The outcome, and why the policy came to it."""
     because = BECAUSE.get(decision.rule, decision.rule)
     return f"{outcome(decision)}: {because.format(sender=sender, own=decision.inputs.own)}"

@@ -1,7 +1,7 @@
-"""How the demo looks: short lines, who says what to whom, what was decided and why.
+"""How the demo looks: one short line for each message, decision and check.
 
-Plain text; colours only on a terminal (rich decides, `NO_COLOR` is heeded). Each line is written
-out at once, so that it can be followed through a pipe.
+Plain text; colours only on a terminal (rich decides, and respects `NO_COLOR`). Every line is
+flushed at once, so the output can be followed through a pipe.
 """
 
 import re
@@ -18,7 +18,7 @@ NAMES = 17
 """Columns for who writes to whom."""
 
 _BEFORE_WORDS = re.compile(r"(?:\d{4}-\d\d-\d\d [\d:.]+)?\s*")
-"""A line of `why` may begin with a moment; what is too long for it goes on beneath its words."""
+"""A line of `why` may begin with a time; a wrapped line is indented to the words after it."""
 
 
 class Screen:
@@ -28,7 +28,7 @@ class Screen:
         self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def text(self, text: str = "") -> None:
-        """Words to the reader."""
+        """A paragraph to the reader."""
         for paragraph in text.split("\n"):
             self._print(
                 Text(
@@ -37,11 +37,11 @@ class Screen:
             )
 
     def heading(self, text: str) -> None:
-        """What comes now."""
+        """The title of what follows."""
         self._print(Text(f"\n{text}", style="bold"))
 
-    def said(self, sender: str, to: str, text: str) -> None:
-        """Somebody's message."""
+    def message(self, sender: str, to: str, text: str) -> None:
+        """A message from somebody to somebody."""
         colour = "cyan" if sender == "my-bot" else "yellow"
         self._beside(f"{sender} → {to}", text, style=colour)
 
@@ -49,24 +49,24 @@ class Screen:
         """What the daemon decided, and why."""
         self._beside("decided", text, style="magenta", dim=True)
 
-    def happened(self, text: str) -> None:
-        """What the mesh or the demo does."""
+    def note(self, text: str) -> None:
+        """Something that the mesh or the demo does."""
         self._beside("·", text, style="dim")
 
-    def proved(self, text: str) -> None:
-        """What has been checked."""
-        self._beside("✓ proved", text, style="green")
+    def checked(self, text: str) -> None:
+        """A check that has passed."""
+        self._beside("✓ checked", text, style="green")
 
     def failed(self, text: str) -> None:
-        """What was not as it should be."""
+        """An expectation that was not met."""
         self._print(Text(f"\n{text}", style="bold red"))
 
-    def struck(self, text: str) -> None:
-        """What the demo does to the daemon."""
+    def killed(self, text: str) -> None:
+        """The kill of the daemon."""
         self._beside("✗ kill -9", text, style="bold red")
 
-    def ran(self, command: str, output: str = "") -> None:
-        """A command as the reader would type it, and what it printed."""
+    def command(self, command: str, output: str = "") -> None:
+        """A command as the reader would type it, and its output."""
         self._print(Text(f"{' ' * MARGIN}$ {command}", style="bold"))
         margin = " " * (MARGIN + 2)
         for line in map(safe, output.splitlines()):
@@ -82,7 +82,7 @@ class Screen:
             self._print(Text(wrapped))
 
     def _beside(self, label: str, text: str, *, style: str, dim: bool = False) -> None:
-        """A label, and beside it the text in its own column."""
+        """A label, and the text in a column beside it."""
         indent = " " * (MARGIN + NAMES)
         lines = [safe(line) for line in text.split("\n")] or [""]
         wrapped = [

@@ -1,4 +1,4 @@
-"""Where the demo happens: a mesh with two people, a group, the bot's agent, and a daemon for it."""
+"""The demo's world: a mesh with two people, a group and the bot's agent, and a daemon for it."""
 
 import json
 import os
@@ -15,8 +15,8 @@ import yaml
 
 from events.event import Event
 from events.streams import GroupId, PeerId, conversation_stream
-from ztm_chat.demo.daemon_process import DaemonProcess
-from ztm_chat.demo.record import Message, Record
+from ztm_chat.demo.sandbox.daemon_process import DaemonProcess
+from ztm_chat.demo.sandbox.log_view import LogView, Message
 from ztm_chat.mesh import Entry, Mesh, Timing
 
 BOT = "my-bot"
@@ -25,15 +25,15 @@ BOB = "bob"
 TEAM = "team"
 
 ECHO: Mapping[str, Any] = {"kind": "echo", "delayMs": 400}
-"""The built-in agent, thinking for a moment: so that it can be killed while it thinks."""
+"""The built-in agent, slowed down so that the daemon can be killed in the middle of a turn."""
 
 T = TypeVar("T")
 
 _LOOK_S = 0.02
 
 
-class NotSeen(Exception):
-    """What should have happened did not: what was expected, and what was found instead."""
+class ExpectationFailed(Exception):
+    """Something did not happen: what was expected, and what was found instead."""
 
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(f"expected {expected}; found {found}")
@@ -41,8 +41,8 @@ class NotSeen(Exception):
         self.found = found
 
 
-class Stage:
-    """The people, the daemon, and both records. `patience_s`: how long anything may take."""
+class Sandbox:
+    """The people, the daemon, and both records. `patience_s`: how long any step may take."""
 
     def __init__(
         self, folder: Path, mesh: Mesh, *, scale: float, agent: Mapping[str, Any], patience_s: float
@@ -54,13 +54,13 @@ class Stage:
         self.bot = mesh.start_agent(username=BOT)
         self.people = {name: mesh.join(name) for name in (ALICE, BOB)}
         self.people[ALICE].create_group(TEAM, name="Team", members=[ALICE, BOB, BOT])
-        self.record = Record(folder / "log")
+        self.log = LogView(folder / "log")
         self.daemon = DaemonProcess(
             self._write_configuration(agent), folder / "daemon.log", scale=scale
         )
 
     def _write_configuration(self, agent: Mapping[str, Any]) -> Path:
-        """The user's own kind of file, and the permit by which the daemon joins the mesh."""
+        """A configuration as a user writes it, and the permit to join the mesh."""
         permit = self.mesh.permit(BOT, self.bot.public_key)
         _write_private(self.folder / "permit.json", json.dumps(permit))
         account = {
@@ -85,30 +85,32 @@ class Stage:
         return path
 
     def start_daemon(self, *, until: type[Event]) -> None:
-        """Start the daemon, and wait for the first such event of its new life."""
-        before = self.record.head()
+        """Start the daemon, and wait for the first new event of this type."""
+        before = self.log.head()
         self.daemon.start()
         self.wait(
-            lambda: self.record.find(until, after=before),
+            lambda: self.log.find(until, after=before),
             expected=f"the daemon to start ({until.__name__} in its log)",
         )
 
     def stop_daemon(self) -> None:
-        """End the daemon as its operator would. Raises NotSeen unless it ends in good order."""
+        """Stop the daemon by SIGTERM. Raises ExpectationFailed unless it exits with status 0."""
         try:
             status = self.daemon.stop()
         except subprocess.TimeoutExpired as error:
-            raise NotSeen("the daemon to stop", f"nothing of it in {error.timeout:g} s") from error
+            raise ExpectationFailed(
+                "the daemon to stop", f"it still runs after {error.timeout:g} s"
+            ) from error
         if status != 0:
-            raise NotSeen("the daemon to stop in good order", f"exit status {status}")
+            raise ExpectationFailed("the daemon to exit with status 0", f"exit status {status}")
 
     def operate(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the operator's. Raises NotSeen when it does not end."""
+        """Run a command as the operator. Raises ExpectationFailed when it does not end."""
         try:
             return self.daemon.command(*arguments)
         except subprocess.TimeoutExpired as error:
-            expected = f"the end of ztm-chat {' '.join(arguments)}"
-            raise NotSeen(expected, f"nothing of it in {error.timeout:g} s") from error
+            expected = f"ztm-chat {' '.join(arguments)} to end"
+            raise ExpectationFailed(expected, f"it still runs after {error.timeout:g} s") from error
 
     # What people do
 
@@ -134,21 +136,25 @@ class Stage:
         return [entry for entry in said if entry.sender == BOT]
 
     def answers(self, message: Message) -> list[Entry]:
-        """What the bot wrote in this message's chat that holds its text."""
+        """The bot's messages in the same chat that quote this message's text."""
         in_group = "/group/" in message.stream
         said = self.from_bot_to_team() if in_group else self.from_bot(message.sender)
         return [entry for entry in said if message.text in entry.text]
 
     def times_answered(self, message: Message) -> int:
-        """How often the bot gave an answer to this message. An answer may be to several at once."""
+        """How often the bot has answered this message. One answer may quote several messages."""
         return sum(entry.text.count(message.text) for entry in self.answers(message))
 
     # Waiting
 
-    def wait(self, question: Callable[[], T | None], *, expected: str) -> T:
-        """Ask until the answer is something.
+    def await_no_open_work(self) -> None:
+        """Wait until the daemon has finished everything that it began."""
+        self.wait(lambda: not self.log.open_work(), expected="the daemon to finish its work")
 
-        Raises NotSeen when it takes too long, or when the daemon, once started, has ended.
+    def wait(self, question: Callable[[], T | None], *, expected: str) -> T:
+        """Ask until the answer is truthy, and return it.
+
+        Raises ExpectationFailed after `patience_s`, or when the daemon has exited.
         """
         deadline = time.monotonic() + self.patience_s
         while True:
@@ -157,34 +163,34 @@ class Stage:
             if answer:
                 return answer
             if status is not None and self.daemon.pid:
-                raise NotSeen(expected, f"that the daemon ended by itself, with status {status}")
+                raise ExpectationFailed(expected, f"the daemon exited with status {status}")
             if time.monotonic() > deadline:
-                raise NotSeen(expected, f"nothing of it within {self.patience_s:g} s")
+                raise ExpectationFailed(expected, f"nothing within {self.patience_s:g} s")
             time.sleep(_LOOK_S)
 
 
 @contextmanager
-def open_stage(
+def open_sandbox(
     *,
     scale: float,
     keep: bool = False,
     agent: Mapping[str, Any] = ECHO,
     patience_s: float = 30.0,
-) -> Iterator[Stage]:
-    """A stage on a running mesh, the daemon not yet started.
+) -> Iterator[Sandbox]:
+    """A sandbox on a running mesh, the daemon not yet started.
 
-    At the end the daemon is killed if need be, and the folder removed; unless it is to be kept, or
-    something was not as it should be.
+    At the end the daemon is killed if it still runs, and the folder is removed, unless `keep` is
+    set or an exception is on its way.
     """
     folder = Path(tempfile.mkdtemp(prefix="ztm-chat-demo-"))
     try:
         with Mesh(timing=Timing().scaled(scale)) as mesh:
-            stage = Stage(folder, mesh, scale=scale, agent=agent, patience_s=patience_s)
+            sandbox = Sandbox(folder, mesh, scale=scale, agent=agent, patience_s=patience_s)
             try:
-                yield stage
+                yield sandbox
             finally:
-                stage.daemon.kill()
-                stage.record.close()
+                sandbox.daemon.kill()
+                sandbox.log.close()
     except Exception:
         keep = True
         raise

@@ -1,4 +1,4 @@
-"""What the daemon wrote into its log, read beside it while it runs, dies and comes back."""
+"""The daemon's event log, read from another process while the daemon runs, dies and restarts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from store.log.lmdb_reader import LmdbReader
 
 @dataclass(frozen=True)
 class Message:
-    """What a person wrote: in which of the daemon's streams, and when (ms, the sender's clock)."""
+    """A message that a person wrote. `stream` is the daemon's, `sent_ms` the sender's clock."""
 
     sender: str
     stream: str
@@ -21,8 +21,8 @@ class Message:
     sent_ms: int
 
 
-class Record:
-    """The log in `folder`, which may not be there yet."""
+class LogView:
+    """The log in `folder`, which may not exist yet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,8 +39,10 @@ class Record:
         return log.head().seq if log else 0
 
     def find(self, kind: type[Event], *, after: int = 0) -> Recorded | None:
-        """The first event of this kind with a sequence above `after`."""
-        return next((one for one in self.since(after) if isinstance(one.event, kind)), None)
+        """The first event of this type with a sequence above `after`."""
+        return next(
+            (record for record in self.since(after) if isinstance(record.event, kind)), None
+        )
 
     def since(self, after: int) -> Iterator[Recorded]:
         """The events with a sequence above `after`."""
@@ -48,39 +50,39 @@ class Record:
         return log.read(after) if log else iter(())
 
     def seen(self, message: Message) -> Recorded | None:
-        """The event by which the daemon knows this message."""
+        """The MessageSeen of this message."""
         log = self._log()
-        for one in log.read_stream(message.stream) if log else ():
-            match one.event:
+        for record in log.read_stream(message.stream) if log else ():
+            match record.event:
                 case MessageSeen(sender=message.sender, sent_ms=message.sent_ms):
-                    return one
+                    return record
         return None
 
     def decision(self, message: Message) -> PolicyDecided | None:
-        """What the policy said of this message."""
-        for seen, one in self._after(message):
-            if isinstance(one.event, PolicyDecided) and one.event.message == seen.version:
-                return one.event
+        """What the policy decided on this message."""
+        for seen, record in self._after(message):
+            if isinstance(record.event, PolicyDecided) and record.event.message == seen.version:
+                return record.event
         return None
 
     def settled(self, message: Message) -> bool:
-        """Whether a decision was made on this message, or none is to come."""
+        """Whether this message was decided, or ignored without a decision."""
         ignored = any(
-            isinstance(one.event, MessageIgnored)
-            and (one.event.sender, one.event.sent_ms) == (message.sender, message.sent_ms)
-            for one in self.since(0)
+            isinstance(record.event, MessageIgnored)
+            and (record.event.sender, record.event.sent_ms) == (message.sender, message.sent_ms)
+            for record in self.since(0)
         )
         return ignored or self.decision(message) is not None
 
     def dispatched(self, message: Message) -> bool:
         """Whether a turn with this message was given to the agent."""
         return any(
-            isinstance(one.event, Dispatched) and seen.version in one.event.messages
-            for seen, one in self._after(message)
+            isinstance(record.event, Dispatched) and seen.version in record.event.messages
+            for seen, record in self._after(message)
         )
 
     def open_work(self) -> dict[str, tuple[int, ...]]:
-        """The streams in which something is still to be done, and the events that began it."""
+        """Streams with unfinished work, each with the events that began it."""
         log = self._log()
         return dict(log.open_work()) if log else {}
 
@@ -95,5 +97,5 @@ class Record:
             try:
                 self._reader = LmdbLog.open_reader(self._folder)
             except LogUnusable:
-                return None  # the daemon has not made it yet
+                return None  # the daemon has not created it yet
         return self._reader

@@ -1,4 +1,4 @@
-"""The daemon as a child process: `ztm-chat run`, as a user starts it, and nothing survives us."""
+"""The daemon as a child process: `ztm-chat run`, as a user starts it. It never outlives us."""
 
 import os
 import signal
@@ -14,44 +14,44 @@ STOP_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
 
 PR_SET_PDEATHSIG = 1
-LEASH = f"""
+DIE_WITH_PARENT = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, signal.SIGKILL)
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
-"""On Linux the kernel kills the daemon when we die, by SIGKILL too. The setting outlives exec, and
-is made by the child itself: code of ours between fork and exec is not safe beside threads."""
+"""On Linux the kernel kills the daemon when we die, even by SIGKILL. The setting survives exec. The
+child makes it itself: running Python between fork and exec (preexec_fn) is unsafe with threads."""
 
 
 class DaemonProcess:
-    """One daemon after another on the same configuration; their messages go to one file.
+    """A daemon that can be started again and again on one configuration; it logs to `output`.
 
-    It has a session of its own: Ctrl-C at the terminal reaches only us, and we end it.
+    It runs in a session of its own: Ctrl-C at the terminal reaches only us, and we stop it.
     """
 
-    def __init__(self, config: Path, log: Path, *, scale: float) -> None:
+    def __init__(self, config: Path, output: Path, *, scale: float) -> None:
         self.config = config
-        self.log = log
+        self.output = output
         self._environ = {**os.environ, "ZTM_CHAT_TIME_SCALE": str(scale)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
-        """The process now or last running; 0 before the first."""
+        """The current or last process; 0 before the first start."""
         return self._process.pid if self._process else 0
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs; negative: the signal that killed it."""
+        """None while it runs; negative for the signal that killed it."""
         return self._process.poll() if self._process else 0
 
     def start(self) -> None:
-        """Start it; whether it is well is for its log to say."""
+        """Start it, and don't wait: whether it is well, its event log tells."""
         command = (*COMMAND, "run", "--config", str(self.config))
-        with self.log.open("ab") as output:
+        with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                _on_a_leash(command),
+                _dying_with_us(command),
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -60,25 +60,25 @@ class DaemonProcess:
             )
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone. One that is gone already is left in peace."""
+        """Send SIGKILL and wait for its end. Does nothing when it has ended already."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> int:
-        """SIGTERM, and its exit status. Raises subprocess.TimeoutExpired."""
+        """Send SIGTERM; return the exit status. Raises subprocess.TimeoutExpired."""
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(STOP_S)
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run another command of `ztm-chat` on the same configuration, and wait for it.
+        """Run another `ztm-chat` command on the same configuration, and wait for its end.
 
         Raises subprocess.TimeoutExpired.
         """
         return subprocess.run(
-            _on_a_leash((*COMMAND, *arguments, "--config", str(self.config))),
+            _dying_with_us((*COMMAND, *arguments, "--config", str(self.config))),
             env=_plain(self._environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -89,10 +89,10 @@ class DaemonProcess:
         )
 
 
-def _on_a_leash(command: Sequence[str]) -> list[str]:
+def _dying_with_us(command: Sequence[str]) -> list[str]:
     if sys.platform != "linux":
         return list(command)
-    return [sys.executable, "-I", "-S", "-c", LEASH, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid()), *command]
 
 
 def _plain(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The reader types as alice: to the bot, or in the group; what comes back is shown as it comes."""
+"""The reader types as alice, to the bot or in the group. Replies are shown as they come."""
 
 import sys
 import threading
@@ -6,50 +6,50 @@ from collections import Counter
 
 from events.account.events import PairingApproved
 from events.conversation.events import PolicyDecided
-from ztm_chat.demo.reasons import told
-from ztm_chat.demo.record import Message
+from ztm_chat.demo.reasons import explain
+from ztm_chat.demo.sandbox.log_view import Message
+from ztm_chat.demo.sandbox.sandbox import ALICE, BOT, TEAM, ExpectationFailed, Sandbox
 from ztm_chat.demo.screen import Screen
-from ztm_chat.demo.stage import ALICE, BOT, TEAM, NotSeen, Stage
 from ztm_chat.mesh import MessageLost, MessageRefused
 
 HELP = f"""
 You are {ALICE}, and {BOT} does not know you yet. What you type is sent to it.
   /group TEXT      write to the group {TEAM}; mention @{BOT} to be answered
-  /approve CODE    be the operator, and approve a pairing code
+  /approve CODE    as the operator, approve a pairing code
   /quit            leave; so does Ctrl-D
 """
 
 LOOK_S = 0.05
 
 
-class Dialogue:
-    """One session. Replies and decisions are shown by a thread of their own."""
+class InteractiveSession:
+    """One session. A thread of its own shows replies and decisions."""
 
-    def __init__(self, stage: Stage, screen: Screen) -> None:
-        self._stage = stage
+    def __init__(self, sandbox: Sandbox, screen: Screen) -> None:
+        self._sandbox = sandbox
         self._screen = screen
         self._written: list[Message] = []
-        self._head = stage.record.head()
+        self._head = sandbox.log.head()
         self._shown: Counter[str] = Counter()
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Read lines until /quit, or the end of the input; then what is under way is waited for.
+        """Read lines until /quit or the end of the input; at its end, wait for pending replies.
 
-        Raises NotSeen when the daemon ends meanwhile, or leaves something unanswered.
+        Raises ExpectationFailed when the daemon exits meanwhile, or leaves a message unanswered.
         """
         self._screen.text(HELP)
         watching = threading.Thread(target=self._watch, name="demo replies", daemon=True)
         watching.start()
         try:
             if self._read():
-                self._await_the_rest()
+                self._await_pending()
         finally:
             self._over.set()
             watching.join()
 
     def _read(self) -> bool:
-        """Whether the input ended by itself."""
+        """Whether the input ended, rather than the reader typed /quit."""
         while True:
             try:
                 line = input().strip()
@@ -61,46 +61,44 @@ class Dialogue:
                 self._obey(line)
 
     def _obey(self, line: str) -> None:
-        if (status := self._stage.daemon.exit_status) is not None:
-            raise NotSeen("the daemon to be there", f"that it ended with status {status}")
+        if (status := self._sandbox.daemon.exit_status) is not None:
+            raise ExpectationFailed("a running daemon", f"it exited with status {status}")
         command, _, rest = line.partition(" ")
         try:
             match command, rest.strip():
                 case "/group", text if text:
                     self._echo(TEAM, text)
-                    self._written.append(self._stage.write_to_team(ALICE, text))
+                    self._written.append(self._sandbox.write_to_team(ALICE, text))
                 case "/approve", code if code:
                     self._approve(code)
                 case _ if line.startswith("/"):
                     self._screen.text(HELP)
                 case _:
                     self._echo(BOT, line)
-                    self._written.append(self._stage.write(ALICE, line))
+                    self._written.append(self._sandbox.write(ALICE, line))
         except (MessageLost, MessageRefused) as error:
-            self._screen.text(f"The mesh did not take it: {error}")
+            self._screen.text(f"The mesh did not take the message: {error}")
 
     def _echo(self, to: str, text: str) -> None:
-        """Show what came through a pipe; a terminal has shown it already."""
+        """Show a line that came through a pipe; a terminal has shown it already."""
         if not sys.stdin.isatty():
-            self._screen.said(ALICE, to, text)
+            self._screen.message(ALICE, to, text)
 
     def _approve(self, code: str) -> None:
         arguments = ("pairing", "approve", "ztm-chat", code)
-        done = self._stage.operate(*arguments)
-        self._screen.ran(" ".join(("ztm-chat", *arguments)), done.stdout + done.stderr)
+        done = self._sandbox.operate(*arguments)
+        self._screen.command(" ".join(("ztm-chat", *arguments)), done.stdout + done.stderr)
 
-    def _await_the_rest(self) -> None:
-        """Until all that was written is decided, nothing is left to do, and it is shown."""
-        self._stage.wait(
-            lambda: all(map(self._stage.record.settled, self._written)),
-            expected="every message to be decided",
+    def _await_pending(self) -> None:
+        """Wait until all messages are decided, no work is left, and the replies are shown."""
+        self._sandbox.wait(
+            lambda: all(map(self._sandbox.log.settled, self._written)),
+            expected="a decision on every message",
         )
-        self._stage.wait(
-            lambda: not self._stage.record.open_work(), expected="the daemon to have nothing to do"
-        )
-        self._over.wait(2 * self._stage.mesh.timing.publish_tick_s)
+        self._sandbox.await_no_open_work()
+        self._over.wait(2 * self._sandbox.mesh.timing.publish_tick_s)
 
-    # What comes back
+    # The thread that shows what comes back
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK_S):
@@ -109,19 +107,19 @@ class Dialogue:
         self._show_replies()
 
     def _show_decisions(self) -> None:
-        for one in self._stage.record.since(self._head):
-            self._head = one.seq
-            match one.event:
+        for record in self._sandbox.log.since(self._head):
+            self._head = record.seq
+            match record.event:
                 case PolicyDecided() as decision:
-                    self._screen.decided(told(decision, ALICE))
+                    self._screen.decided(explain(decision, ALICE))
                 case PairingApproved(person=person):
                     self._screen.decided(f"{person} is approved")
 
     def _show_replies(self) -> None:
         for to, entries in (
-            (ALICE, self._stage.from_bot(ALICE)),
-            (TEAM, self._stage.from_bot_to_team()),
+            (ALICE, self._sandbox.from_bot(ALICE)),
+            (TEAM, self._sandbox.from_bot_to_team()),
         ):
             for entry in entries[self._shown[to] :]:
                 self._shown[to] += 1
-                self._screen.said(BOT, to, entry.text)
+                self._screen.message(BOT, to, entry.text)
