@@ -21,7 +21,7 @@ from ztm_chat.demo.sandbox.sandbox import ALICE, BOT, ExpectationFailed, open_sa
 from ztm_chat.demo.screen import Screen
 
 COMMAND = [sys.executable, "-P", "-m", "ztm_chat", "demo"]
-SPEED = "6"
+SPEED = "20"
 SCENES = [
     "0  The daemon joins the mesh",
     "1  A stranger writes",
@@ -66,12 +66,12 @@ def output_of(process: "subprocess.Popen[str]") -> IO[str]:
 
 def read_until(process: "subprocess.Popen[str]", wanted: str) -> str:
     """What it prints up to the line that matches `wanted`."""
-    said = ""
+    output = ""
     for line in output_of(process):
-        said += line
+        output += line
         if re.search(wanted, line):
-            return said
-    pytest.fail(f"it ended without {wanted!r}:\n{said}")
+            return output
+    pytest.fail(f"it ended without {wanted!r}:\n{output}")
 
 
 def write(process: "subprocess.Popen[str]", line: str) -> None:
@@ -80,85 +80,87 @@ def write(process: "subprocess.Popen[str]", line: str) -> None:
     process.stdin.flush()
 
 
-def assert_nothing_is_left(said: str, folder: Path) -> None:
+def assert_nothing_is_left_behind(output: str, folder: Path) -> None:
     assert list(folder.iterdir()) == []
-    daemons = [int(process) for process in PROCESS.findall(said)]
+    daemons = [int(process) for process in PROCESS.findall(output)]
     for daemon in daemons:
         with pytest.raises(ProcessLookupError):
             os.kill(daemon, 0)
 
 
-def test_the_demo_shows_all_of_it_and_leaves_nothing(start: Start, tmp_path: Path) -> None:
+def test_the_demo_runs_every_scene_and_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
     process = start()
-    said, _ = process.communicate(timeout=50)
-    assert process.returncode == 0, said
-    assert [line for line in said.splitlines() if line in SCENES] == SCENES
-    assert "4 questions, 4 answers, each exactly once" in said
-    assert "8 messages accepted, 8 answered, 1 ignored" in said
-    assert len(PROCESS.findall(said)) == 2, "the daemon was started twice"
-    assert_nothing_is_left(said, tmp_path)
+    output, _ = process.communicate(timeout=50)
+    assert process.returncode == 0, output
+    assert [line for line in output.splitlines() if line in SCENES] == SCENES
+    assert "4 questions, 4 answers, each exactly once" in output
+    assert "8 messages accepted, 8 answered, 1 ignored" in output
+    assert len(PROCESS.findall(output)) == 2, "the daemon was started twice"
+    assert_nothing_is_left_behind(output, tmp_path)
 
 
-def test_it_is_plain_and_narrow_in_a_pipe(start: Start) -> None:
+def test_the_output_is_plain_and_narrow_in_a_pipe(start: Start) -> None:
     process = start("--interactive")
-    said, _ = process.communicate("hello\n/what\n", timeout=30)
-    assert process.returncode == 0, said
-    assert "\x1b" not in said
-    assert max(map(len, said.splitlines())) <= 90
-    assert "alice → my-bot   hello" in said
+    output, _ = process.communicate("hello\n/what\n", timeout=30)
+    assert process.returncode == 0, output
+    assert "\x1b" not in output
+    assert max(map(len, output.splitlines())) <= 90
+    assert "alice → my-bot   hello" in output
 
 
 def test_the_reader_types_as_alice_and_is_answered(start: Start, tmp_path: Path) -> None:
     process = start("--interactive")
     write(process, "hello")
-    said = read_until(process, r"Pairing code: \w{8}")
-    code = said.partition("Pairing code: ")[2][:8]
+    output = read_until(process, r"Pairing code: \w{8}")
+    code = output.partition("Pairing code: ")[2][:8]
     write(process, f"/approve {code}")
-    said += read_until(process, "You are approved")
+    output += read_until(process, "You are approved")
     write(process, "hello again")
-    said += read_until(process, "You said: hello again")
+    output += read_until(process, "You said: hello again")
     write(process, "/group nobody in particular")
-    said += read_until(process, "mention_required")
+    output += read_until(process, "mention_required")
     rest, _ = process.communicate("/group @my-bot and here?\n", timeout=30)
     assert process.returncode == 0, rest
     assert "You said: @my-bot and here?" in rest
-    assert_nothing_is_left(said + rest, tmp_path)
+    assert_nothing_is_left_behind(output + rest, tmp_path)
 
 
 def test_the_reader_can_leave_at_once(start: Start, tmp_path: Path) -> None:
     process = start("--interactive")
-    said, _ = process.communicate("/quit\n", timeout=30)
-    assert process.returncode == 0, said
-    assert_nothing_is_left(said, tmp_path)
+    output, _ = process.communicate("/quit\n", timeout=30)
+    assert process.returncode == 0, output
+    assert_nothing_is_left_behind(output, tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_midway_it_leaves_nothing(
+def test_an_interrupted_demo_leaves_nothing_behind(
     start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = start()
-    said = read_until(process, "2  The operator approves")
+    output = read_until(process, "2  The operator approves")
     process.send_signal(number)
     rest, _ = process.communicate(timeout=10)
     assert process.returncode == INTERRUPTED, rest
     assert "Traceback" not in rest
-    assert_nothing_is_left(said + rest, tmp_path)
+    assert_nothing_is_left_behind(output + rest, tmp_path)
 
 
-def test_interrupted_while_the_reader_types_it_leaves_nothing(start: Start, tmp_path: Path) -> None:
+def test_an_interrupted_interactive_demo_leaves_nothing_behind(
+    start: Start, tmp_path: Path
+) -> None:
     process = start("--interactive")
-    said = read_until(process, "/quit")
+    output = read_until(process, "/quit")
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=10)
     assert process.returncode == INTERRUPTED, rest
-    assert_nothing_is_left(said + rest, tmp_path)
+    assert_nothing_is_left_behind(output + rest, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_the_daemon_dies_with_a_demo_that_is_killed(start: Start) -> None:
     process = start()
-    said = read_until(process, r"\(process \d+\)")
-    daemon = os.pidfd_open(int(PROCESS.findall(said)[0]))
+    output = read_until(process, r"\(process \d+\)")
+    daemon = os.pidfd_open(int(PROCESS.findall(output)[0]))
     try:
         process.kill()
         ended, _, _ = select([daemon], [], [], 10)
@@ -184,7 +186,7 @@ def test_the_daemon_dies_with_a_demo_that_is_killed(start: Start) -> None:
         ),
     ],
 )
-def test_what_does_not_happen_is_named_and_the_log_is_kept(
+def test_a_failure_names_what_was_expected_and_keeps_the_log(
     agent: Mapping[str, object],
     scene: str,
     found: str,
@@ -194,15 +196,15 @@ def test_what_does_not_happen_is_named_and_the_log_is_kept(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert run_demo(speed=10, agent=agent, patience_s=4) == FAILED
-    said = capsys.readouterr().out
-    assert f"Failed: scene {scene}" in said
-    assert found in said
+    output = capsys.readouterr().out
+    assert f"Failed: scene {scene}" in output
+    assert found in output
     [folder] = tmp_path.iterdir()
-    assert str(folder / "daemon.log") in said
+    assert str(folder / "daemon.log") in output
     assert (folder / "daemon.log").is_file()
 
 
-def test_a_second_answer_does_not_go_unnoticed() -> None:
+def test_a_duplicate_answer_fails_the_demo() -> None:
     with open_sandbox(scale=0.05) as sandbox:
         sandbox.bot.accept(sandbox.mesh.permit(BOT, sandbox.bot.public_key))
         stream = conversation_stream(PeerId(BOT, ALICE))

@@ -77,7 +77,7 @@ class FaultyAgent:
     # The process
 
     def kill(self) -> None:
-        """As by kill -9: connections are reset and refused; the files stay."""
+        """Kill the process as by kill -9: connections are reset and refused; the files stay."""
         self.mesh.run(self._kill())
 
     async def _kill(self) -> None:
@@ -85,7 +85,7 @@ class FaultyAgent:
         self._agent.stop()
 
     async def end(self) -> None:
-        """Die for good, and give the port back. For the mesh's own parts."""
+        """End for good and free the port. Called by Mesh."""
         await self._kill()
         self._server.close()
 
@@ -109,16 +109,16 @@ class FaultyAgent:
         self.mesh.call(lambda: self._member.cut_off(True))
 
     def go_online(self) -> None:
-        """Have the network back: connected after `reconnect_s`."""
+        """Get the network back: connected after `reconnect_s`."""
         self.mesh.call(lambda: self._member.cut_off(False))
 
     def lose_hub(self) -> None:
-        """The hub is gone. For the mesh's own parts."""
+        """The hub is gone. Called by Mesh."""
         for joined in self._agent.joined.values():
             joined.member.lose_hub()
 
     def find_hub(self) -> None:
-        """The hub is back. For the mesh's own parts."""
+        """The hub is back. Called by Mesh."""
         for joined in self._agent.joined.values():
             joined.member.connect(self._agent.world.timing.reconnect_s)
 
@@ -129,7 +129,7 @@ class FaultyAgent:
     # Files
 
     def withhold_files(self, on: bool = True) -> None:
-        """Be listed as a source, but deliver nothing: as if killed while others download.
+        """Stay listed as a source but deliver nothing, as if killed while others download.
 
         A Chat app that tries to read such a file goes deaf.
         """
@@ -169,7 +169,7 @@ class FaultyAgent:
     # Messages on their way
 
     def lose_posts(self, count: int) -> None:
-        """Answer the next so many messages with 201, and never write them."""
+        """Answer the next `count` messages with 201, and never write them."""
         self._set(lambda joined: setattr(joined.outbox, "to_lose", count))
 
     def race_next(self, message: JSON, *, after_s: float = 0.0) -> None:
@@ -179,11 +179,11 @@ class FaultyAgent:
     # The Chat app
 
     def deafen(self) -> None:
-        """Make the running Chat app see nothing new, until it is started afresh."""
+        """Make the running Chat app see nothing new until it is restarted."""
         self._set(lambda joined: joined.host.deafen())
 
     def hold_back(self, changes: int = 1) -> None:
-        """Keep the next so many changes out of the Chat app, each until the next in the mesh."""
+        """Hide the next `changes` changes from the Chat app, each until the one after it."""
         self._set(lambda joined: joined.host.running().hold_back(changes))
 
     def disable_app(self, on: bool = True) -> None:
@@ -227,11 +227,11 @@ class FaultyAgent:
         self.mesh.call(lambda: self._server.faults.garble(body, path_part, times))
 
     def refuse_files(self, on: bool = True) -> None:
-        """Know nothing of `files` and `file-data` (404), as older agents."""
+        """Answer 404 to `files` and `file-data`, as older agents do."""
         self.mesh.call(lambda: setattr(self._server.faults, "refuses_files", on))
 
     def ignore_wait(self, on: bool = True) -> None:
-        """Know no `wait=true` in `files`, as release v2.0.0."""
+        """Ignore `wait=true` in `files`, as release v2.0.0 does."""
         self.mesh.call(lambda: setattr(self._server.faults, "ignores_wait", on))
 
     def clear_http_faults(self) -> None:

@@ -1,4 +1,4 @@
-"""A whole ZTM mesh in one background thread: its hub, its users' agents, and its faults."""
+"""A whole ZTM mesh in a background thread: its hub, its users' agents, and its faults."""
 
 import asyncio
 import secrets
@@ -118,11 +118,11 @@ class Mesh:
         """
         return self._running.wait_for(question, timeout_s=timeout_s)
 
-    # What was said
+    # The record
 
-    def transcript(self, one: str, other: str) -> list[Entry]:
+    def transcript(self, user: str, other: str) -> list[Entry]:
         """What two users wrote to each other, in the order of publication."""
-        return self._running.call(lambda: self._world.journal.between(one, other))
+        return self._running.call(lambda: self._world.journal.between(user, other))
 
     def group_transcript(self, creator: str, group: str) -> list[Entry]:
         """What anybody published for a group, in the order of publication."""
@@ -131,7 +131,7 @@ class Mesh:
     # Faults
 
     def hub_down(self) -> None:
-        """The hub vanishes: agents notice after `disconnect_notice_s`."""
+        """Take the hub down; agents notice after `disconnect_notice_s`."""
         self._running.call(self._hub_down)
 
     def _hub_down(self) -> None:
@@ -140,7 +140,7 @@ class Mesh:
             agent.lose_hub()
 
     def hub_up(self) -> None:
-        """The hub returns: agents are connected after `reconnect_s`.
+        """Bring the hub back; agents are connected after `reconnect_s`.
 
         After an outage of `deaf_after_outage_s` every running Chat app is deaf.
         """
@@ -152,7 +152,7 @@ class Mesh:
             agent.find_hub()
 
     def replace_hub(self, *, behind_ms: int = 60_000) -> None:
-        """Another hub takes over: it knows nothing, and its `since` clock is behind.
+        """Replace the hub by an empty one, whose `since` clock is behind.
 
         The agents publish all their files again.
         """

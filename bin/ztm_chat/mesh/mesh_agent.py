@@ -1,4 +1,4 @@
-"""One user's agent as tests and the demo hold it: the person's client, and its faults."""
+"""One user's agent as tests and the demo use it: the user's client, and its faults."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class MessageLost(Exception):
 class MeshAgent(FaultyAgent):
     """A ZTM Agent of one user. All methods may be called from any thread."""
 
-    # The person's own client
+    # The user's client
 
     def send(self, peer: str, message: JSON) -> int:
         """Write to a user; return the message's time (ms) once it is in this agent's files.
@@ -74,7 +74,7 @@ class MeshAgent(FaultyAgent):
 
         _check(self.mesh.run(post()))
 
-    # What this user truly has
+    # What has reached this user
 
     def inbox(
         self, sender: str | None = None, *, group: tuple[str, str] | None = None

@@ -21,7 +21,7 @@ def outage(mesh: Mesh, seconds: float) -> None:
     mesh.hub_up()
 
 
-def test_a_long_outage_leaves_the_chat_deaf_while_all_looks_well(
+def test_a_long_outage_leaves_the_chat_deaf_while_the_agent_looks_healthy(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api, alice_api: Api
 ) -> None:
     assert bot_api.chats() == alice_api.chats() == []
@@ -39,7 +39,7 @@ def test_a_long_outage_leaves_the_chat_deaf_while_all_looks_well(
     assert [chat["updated"] for chat in bot_api.chats()] == [0]
 
 
-def test_a_short_outage_leaves_the_chat_alive(
+def test_a_short_outage_does_not_leave_the_chat_deaf(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -78,7 +78,7 @@ def test_a_held_back_message_is_shown_with_the_next_change(
     eventually(lambda: "held" in bot_api.texts("peers", "alice"))
 
 
-def test_a_killed_agent_refuses_and_returns_on_its_port_with_its_files(
+def test_a_killed_agent_refuses_connections_and_returns_on_its_port_with_its_files(
     alice: MeshAgent, bot: MeshAgent, alice_api: Api, api: Connect
 ) -> None:
     posted = alice_api.post(alice_api.chat("peers", "my-bot", "messages"), {"text": "last words"})
@@ -96,7 +96,7 @@ def test_a_killed_agent_refuses_and_returns_on_its_port_with_its_files(
     assert entry.text == "last words"
 
 
-def test_a_restarted_agent_publishes_only_after_a_while(
+def test_a_restarted_agent_publishes_only_after_a_delay(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     alice.kill()
@@ -107,14 +107,14 @@ def test_a_restarted_agent_publishes_only_after_a_while(
     bot.wait_for(bool, sender="alice")
 
 
-def test_killing_an_agent_resets_the_requests_in_flight(bot: MeshAgent, bot_api: Api) -> None:
+def test_killing_an_agent_resets_requests_in_flight(bot: MeshAgent, bot_api: Api) -> None:
     bot.slow("/api/version", 30)
     threading.Timer(0.1, bot.kill).start()
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         bot_api.get("/api/version")
 
 
-def test_the_files_of_an_agent_that_is_gone_are_listed_but_not_there(
+def test_the_files_of_an_offline_agent_are_listed_but_cannot_be_fetched(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api
 ) -> None:
     alice.send("my-bot", "owed")
@@ -128,7 +128,7 @@ def test_the_files_of_an_agent_that_is_gone_are_listed_but_not_there(
     assert bot_api.data(path).status_code == 200
 
 
-def test_a_chat_that_misses_a_file_hears_it_with_its_next_change(
+def test_a_chat_that_missed_a_file_shows_it_with_the_next_change(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -158,7 +158,7 @@ def test_a_failed_download_leaves_the_chat_deaf(
     assert bot_api.data(path).status_code == 200
 
 
-def test_a_new_hub_lists_all_files_with_a_since_that_lies_behind(
+def test_a_new_hub_lists_all_files_with_an_earlier_since(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     alice.send("my-bot", "old")
@@ -174,7 +174,7 @@ def test_a_new_hub_lists_all_files_with_a_since_that_lies_behind(
     assert bot_api.files(since=before["since"]) == {}
 
 
-def test_answers_can_be_slow_wrong_or_garbage(bot: MeshAgent, bot_api: Api) -> None:
+def test_answers_can_be_slow_wrong_or_garbled(bot: MeshAgent, bot_api: Api) -> None:
     bot.slow("/version", 0.1)
     assert bot_api.get("/api/version").elapsed.total_seconds() >= 0.1
     assert bot_api.get("/api/identity").elapsed.total_seconds() < 0.1

@@ -13,7 +13,7 @@ import pytest
 from ztm_chat.mesh import Entry, Mesh, MeshAgent, MessageRefused, Timing
 
 
-def test_an_inbox_holds_what_was_published_and_a_transcript_both_ways(
+def test_an_inbox_holds_published_messages_and_a_transcript_both_directions(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     asked = alice.send("my-bot", "hello")
@@ -27,7 +27,9 @@ def test_an_inbox_holds_what_was_published_and_a_transcript_both_ways(
     assert mesh.transcript("alice", "nobody") == []
 
 
-def test_a_group_is_talked_in_and_read(mesh: Mesh, alice: MeshAgent, bot: MeshAgent) -> None:
+def test_a_group_message_reaches_the_other_members(
+    mesh: Mesh, alice: MeshAgent, bot: MeshAgent
+) -> None:
     alice.create_group("team", name="Team", members=["alice", "my-bot"])
     alice.send_to_group("alice", "team", "hi @my-bot")
     [entry] = bot.wait_for(bool, group=("alice", "team"))
@@ -35,7 +37,7 @@ def test_a_group_is_talked_in_and_read(mesh: Mesh, alice: MeshAgent, bot: MeshAg
     assert bot.inbox("my-bot", group=("alice", "team")) == bot.inbox("alice") == []
 
 
-def test_waiting_in_vain_says_what_was_there_instead(alice: MeshAgent, bot: MeshAgent) -> None:
+def test_a_timeout_says_what_was_found_instead(alice: MeshAgent, bot: MeshAgent) -> None:
     alice.send("my-bot", "hello")
     bot.wait_for(bool, sender="alice")
     with pytest.raises(TimeoutError, match=r"my-bot has .*hello.* from alice"):
@@ -54,7 +56,7 @@ def test_a_user_joins_once_and_a_port_can_be_chosen(mesh: Mesh, alice: MeshAgent
         mesh.join("bob", port=alice.port)
 
 
-def test_all_threads_may_use_it_at_once(mesh: Mesh, bot: MeshAgent) -> None:
+def test_several_threads_may_use_the_mesh_at_once(mesh: Mesh, bot: MeshAgent) -> None:
     users = [mesh.join(f"user-{number}") for number in range(4)]
     threads = [
         threading.Thread(target=lambda u=user: [u.send("my-bot", str(n)) for n in range(5)])
@@ -69,7 +71,7 @@ def test_all_threads_may_use_it_at_once(mesh: Mesh, bot: MeshAgent) -> None:
         thread.join()
 
 
-def test_a_stopped_mesh_refuses_and_may_be_stopped_again() -> None:
+def test_a_stopped_mesh_refuses_calls_and_may_be_stopped_again() -> None:
     mesh = Mesh(timing=Timing().scaled(0.02)).start()
     alice = mesh.join("alice")
     mesh.stop()
@@ -97,7 +99,7 @@ def run_mesh(*arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_it_runs_as_a_process_of_its_own_until_sigterm() -> None:
+def test_the_mesh_runs_as_its_own_process_until_sigterm() -> None:
     command = ["--name", "M", "--users", "a,b", "--group", "a/team=a,b"]
     with run_mesh(*command) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Running the Chat app on an agent: when it starts, what it is told, how it goes deaf."""
+"""Runs the Chat app on an agent: starts it, feeds it changed files, and lets it go deaf."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ class AppHost:
         member.on_up = self._link_up
 
     def running(self) -> ChatApp:
-        """The app, started if need be. Raises CannotStart."""
+        """The app, started if it isn't running. Raises CannotStart."""
         if self.is_disabled or self.is_broken:
             raise CannotStart
         return self.app or self._start()
@@ -45,7 +45,7 @@ class AppHost:
         return self.app
 
     def _load(self, app: ChatApp) -> None:
-        """Read every file, then listen; what cannot be fetched now is not seen."""
+        """Read every file, then listen for changes. What cannot be fetched now stays unseen."""
         self._cursor = self._member.world.hub.now_ms() - 1
         for path in self._member.visible():
             if path.startswith(SHARED + "/"):
@@ -97,12 +97,12 @@ class AppHost:
             self._listen(self.app)
 
     def deafen(self) -> None:
-        """The app sees nothing new any more, until it is started afresh."""
+        """Make the app see nothing new until it is restarted."""
         self.running().deaf = True
         self._stop_listening()
 
     def stop(self, *, for_good: bool = True) -> None:
-        """Stop the app; unless for good, it starts again with the agent."""
+        """Stop the app. Unless `for_good`, it starts again with the agent."""
         self._stop_listening()
         self.app = None
         self._was_running = self._was_running and not for_good

@@ -1,4 +1,4 @@
-"""An agent's link to the hub, and what the agent knows of it: the two differ for a while."""
+"""An agent's link to the hub, and the state that the agent reports: for a while the two differ."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from ztm_chat.mesh.model.wire import JSON
 
 
 class NotConnected(Exception):
-    """The agent knows that it has no hub."""
+    """The agent has noticed that it has no hub."""
 
 
 class Connection:
-    """`alive` is the truth, `reported` what the agent says of itself (its `connected`).
+    """`alive` is the actual state, `reported` what the agent says (its `connected`).
 
-    A dropped link is reported only after `disconnect_notice_s`; until then requests that need the
-    hub hang. `on_up` is told the length of the outage in s each time the link comes alive,
-    `on_down` is called when the agent notices that it isn't.
+    A dropped link is noticed only after `disconnect_notice_s`; until then requests that need the
+    hub hang. `on_up` is called with the length of the outage (s) whenever the link comes up,
+    `on_down` when the agent notices that it is down.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class Connection:
         self.errors: list[JSON] = []
 
     async def ready(self) -> None:
-        """Return when the hub answers; raise NotConnected when the agent knows that it won't."""
+        """Wait for the hub. Raises NotConnected when the agent has noticed that there is none."""
         await self._settled.wait()
         if not self.alive:
             raise NotConnected
 
     def restore(self, delay_s: float) -> None:
-        """The hub is in reach: the link will be alive after this time."""
+        """The hub is reachable: the link comes up after this time."""
         if not self.alive:
             now = self._loop.time()
             outage_s = 0.0 if self._dropped_at is None else now - self._dropped_at
@@ -56,7 +56,7 @@ class Connection:
         self._on_up(outage_s)
 
     def drop(self, message: str) -> None:
-        """The hub is out of reach; the agent will notice."""
+        """The hub is unreachable; the agent notices later."""
         self._cancel_timer()
         if self._dropped_at is None:
             self._dropped_at = self._loop.time()
@@ -68,7 +68,7 @@ class Connection:
             self._later(self._timing.disconnect_notice_s, lambda: self.fail(message))
 
     def fail(self, message: str) -> None:
-        """The agent knows: no hub."""
+        """Report that there is no hub."""
         self._cancel_timer()
         self.reported = self.alive = False
         self.errors.append({"time": _iso_now(), "message": message})
@@ -77,7 +77,7 @@ class Connection:
         self._on_down()
 
     def close(self) -> None:
-        """The agent is gone."""
+        """Close the link: the agent's process has ended."""
         self._cancel_timer()
         self.alive = self.reported = False
         self.epoch += 1

@@ -1,4 +1,4 @@
-"""One user's place in one mesh, on one agent: the link, the files, and what is published when."""
+"""One user's membership in one mesh, on one agent: its link, its files, and their publication."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ class DownloadFailed(Exception):
 
 
 class Membership:
-    """An agent's side of one joined mesh. `id` is its endpoint; `username` None when unreadable."""
+    """An agent in a joined mesh. `id` is its endpoint; `username` is empty if unreadable."""
 
     def __init__(self, world: World, name: str, permit: dict[str, JSON], public_key: str) -> None:
         self.world = world
@@ -46,7 +46,7 @@ class Membership:
     # The link
 
     def start(self, port: int, *, quiet_s: float = 0.0) -> None:
-        """The agent's process runs, on this port; it publishes nothing for `quiet_s`."""
+        """The agent's process has started, on this port; it publishes nothing for `quiet_s`."""
         self.port = port
         self._is_running = True
         self.connection = Connection(self.world.timing, self._link_up, self.world.changed)
@@ -54,7 +54,7 @@ class Membership:
         self.connect(self.world.timing.connect_s)
 
     def stop(self) -> None:
-        """The agent's process ended; its files stay."""
+        """The agent's process has ended; its files stay."""
         self._is_running = False
         self._stop_publishing()
         self.connection.close()
@@ -75,7 +75,7 @@ class Membership:
             self.connection.fail("No hub found")
 
     def lose_hub(self) -> None:
-        """The hub, or the way to it, is gone."""
+        """The hub, or the network to it, is gone."""
         if not self._is_running:
             return
         self._stop_publishing()
@@ -114,13 +114,13 @@ class Membership:
     # Publishing
 
     def write(self, path: str, data: bytes) -> StoredFile:
-        """Write an own file; the hub hears of it at this agent's next tick."""
+        """Write one of our own files; the hub learns of it at this agent's next tick."""
         file = self.store.write(path, data, self.now_ms())
         self.touch(path)
         return file
 
     def touch(self, path: str) -> None:
-        """Tell the hub of this file (again) at the next tick."""
+        """Publish this file (again) at the next tick."""
         self._unpublished[path] = None
         self._schedule()
 
@@ -148,7 +148,7 @@ class Membership:
     # Reading
 
     async def files(self) -> dict[str, HubFile | StoredFile]:
-        """All that the user may see, own files as they are now. Raises NotConnected."""
+        """All files that the user may see, our own as they are now. Raises NotConnected."""
         await self.connection.ready()
         return self.visible()
 
@@ -213,7 +213,7 @@ class Membership:
         return bool(self.world.hub.changes(self.username, since, until))
 
     async def _change(self, since: float, asked_at: int) -> int:
-        """The hub's time at which something changed, seen from the end of the blind time."""
+        """Wait for a change, not counting the blind time; return the hub's time (ms) of it."""
         hub, epoch = self.world.hub, self.connection.epoch
         changed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

@@ -1,4 +1,4 @@
-"""How messages get from a POST into the sender's files, and how they get lost on the way."""
+"""Writes accepted messages to the sender's files. On the way some are lost, as on a real agent."""
 
 import asyncio
 from collections import deque
@@ -14,17 +14,17 @@ from ztm_chat.mesh.model.wire import JSON
 T = TypeVar("T")
 
 FULL_BYTES = 1024
-"""A file of this size is not continued: the next message begins a new one."""
+"""A file of this size is full: the next message starts a new one."""
 FIRST_FILE_EARLIER_MS = 60_000
 """The first file of a chat is named this much before its first message."""
 RACES = 16
-"""Of so many messages that overlap with another one of their chat, one overwrites it (3 of 50 were
-lost on a real mesh), three begin a small file beside it, two come to stand before it."""
+"""Of this many messages that overlap with another in the same chat, one overwrites it (3 of 50 were
+lost on a real mesh), three start a small file beside it, and two end up before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A second client of the same user, writing `after_s` after us, from before our message."""
+    """A second client of the same user. `after_s` after us it writes without our message."""
 
     message: JSON
     after_s: float

@@ -1,4 +1,4 @@
-"""The agent's HTTP API on loopback, answer for answer, and what can be made to go wrong with it.
+"""The agent's HTTP API on loopback, exact in every answer, and the faults it can be given.
 
 Read in this order:
 

@@ -148,7 +148,7 @@ class ChatApi:
 
 
 def _limit(query: Mapping[str, str], name: str, default: float) -> float:
-    """A limit in ms; what is missing, zero or no number is no limit."""
+    """A limit in ms; missing, zero or not a number means no limit."""
     value = wire.parse_float(query.get(name, ""))
     return default if math.isnan(value) or value == 0 else value
 

@@ -43,7 +43,7 @@ class HttpApi:
         self._faults = faults
 
     async def answer(self, request: ApiRequest) -> ApiResponse:
-        """The agent's answer to any request; faults are not its business."""
+        """The agent's answer to any request. `AgentServer` applies the faults."""
         match request.parts:
             case ["api", "meshes", mesh, "apps", provider, app, *rest]:
                 return await self._app(mesh, f"{provider}/{app}", replace(request, parts=rest))

@@ -1,4 +1,4 @@
-"""Faults of the HTTP surface: slow, wrong and broken answers, by a part of the path."""
+"""Faults of the HTTP API: slow, wrong and broken answers, for paths that contain a given part."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class _Rule:
 
 
 class HttpFaults:
-    """What goes wrong next. A part of "" is in every path; `times` may be infinite."""
+    """The faults in force. A path part of "" matches every path; `times` may be infinite."""
 
     def __init__(self) -> None:
         self.clear()

@@ -1,4 +1,4 @@
-"""An agent's HTTP server on loopback: a uvicorn server that can die and come back on its port."""
+"""An agent's HTTP server on loopback: uvicorn, which can be killed and restarted on its port."""
 
 import asyncio
 import socket
@@ -56,7 +56,7 @@ class AgentServer:
         await self._uvicorn.ready.wait()
 
     async def stop(self) -> None:
-        """Die as by a kill: open connections are reset, new ones refused."""
+        """Stop as if killed: open connections are reset, new ones refused."""
         if self._uvicorn is None or self._serving is None:
             return
         server, self._uvicorn = self._uvicorn, None
@@ -135,7 +135,7 @@ def reserve(port: int) -> socket.socket:
 
 
 def _listener(reserved: socket.socket) -> socket.socket:
-    """A socket of its own on the reserved port; elsewhere than on Linux the reserve must go."""
+    """A new socket on the reserved port. Except on Linux, the reserving one must go first."""
     address = reserved.getsockname()
     if sys.platform != "linux":
         reserved.close()

@@ -1,7 +1,7 @@
 """The Chat app inside an agent: what its user sees, kept in memory, with its faults.
 
-Pure: its owner reads the files and hands them over. It takes (time, sender) for a message's
-identity, shows messages in the order of arrival, and never forgets until it is started afresh.
+Pure: its owner reads the files and passes them in. As on a real agent, (time, sender) identifies a
+message, messages are shown in order of arrival, and nothing is forgotten until a restart.
 """
 
 from dataclasses import dataclass, field
@@ -72,11 +72,11 @@ class ChatApp:
         self._held: list[str] = []
 
     def hold_back(self, changes: int) -> None:
-        """Keep the next so many changes unseen, each until the next one in the mesh."""
+        """Hide the next `changes` changes, each until the one after it."""
         self._holding += changes
 
     def due(self, paths: list[str]) -> list[str]:
-        """The paths to read now that these have changed: none when deaf."""
+        """The paths to read after these have changed: none when deaf."""
         if self.deaf:
             return []
         ready, self._held = self._held + paths, []
@@ -86,7 +86,7 @@ class ChatApp:
         return list(dict.fromkeys(ready))
 
     def read(self, path: str, data: bytes, *, initial: bool = False) -> None:
-        """Take in a file. One that its parser refuses changes nothing."""
+        """Take in a file; one that the app cannot parse is skipped."""
         match chat_file(path):
             case PeerMessages(sender, receiver) if self.username in (sender, receiver):
                 peer = sender if receiver == self.username else receiver
@@ -129,7 +129,7 @@ class ChatApp:
     def messages(self, key: ChatPeer | ChatGroup, since: float, before: float) -> list[JSON] | None:
         """A chat's messages, both limits inclusive (ms); None when there is no such chat.
 
-        Whoever asks resets the chat's counter for everybody.
+        Reading resets the chat's counter for every client.
         """
         chat = self._chats.get(key)
         if chat is None:
@@ -142,19 +142,19 @@ class ChatApp:
         return None if chat is None else _described(key, chat)
 
     def set_group(self, key: ChatGroup, info: dict[str, JSON]) -> dict[str, JSON]:
-        """Create or change a group of our own; return it whole."""
+        """Create or change one of this user's groups; return its complete info."""
         chat = self._chat(key)
         _apply(chat, info)
         return _described(key, chat)
 
     def members(self, key: ChatGroup) -> frozenset[str] | None:
-        """The names of a group's members, as this app knows them; None when unknown."""
+        """A group's members, as this app knows them; None for an unknown group."""
         chat = self._chats.get(key)
         return None if chat is None else frozenset(m for m in chat.members if isinstance(m, str))
 
 
 def parse_entries(data: bytes) -> list[dict[str, JSON]]:
-    """The messages in a file, by the app's own parser: none when it refuses the file."""
+    """The messages in a file, as the app parses it: none when it is malformed."""
     try:
         found = wire.decode(data)
     except ValueError:

@@ -26,27 +26,27 @@ class StoredFile:
 
 
 def file_hash(path: str, data: bytes) -> str:
-    """The hash by which the mesh knows one content at one path."""
+    """The hash that identifies a content at a path."""
     return hashlib.sha256(
         data + str(len(data)).encode() + path.encode("utf-8", "replace")
     ).hexdigest()
 
 
 class FileStore:
-    """An agent's files by path; they survive its death."""
+    """An agent's files by path; they survive its process."""
 
     def __init__(self) -> None:
         self._versions: dict[str, list[StoredFile]] = {}
         self._folders: dict[str, list[str]] = {}
 
     def write(self, path: str, data: bytes, time: int) -> StoredFile:
-        """Keep a new version; it is always later than the one before, as the hub demands."""
+        """Store a new version, always with a later time than the last: the hub insists on it."""
         if last := self.get(path):
             time = max(time, last.time + 1)
         return self.keep_copy(path, data, time)
 
     def keep_copy(self, path: str, data: bytes, time: int) -> StoredFile:
-        """Keep another agent's version under its own time."""
+        """Store another agent's version with its original time."""
         file = StoredFile(path, data, file_hash(path, data), time)
         if path not in self._versions:
             self._folders.setdefault(posixpath.dirname(path), []).append(path)

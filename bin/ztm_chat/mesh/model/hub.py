@@ -1,4 +1,4 @@
-"""What the hub knows: who is there, which files are published, and who may see them.
+"""What the hub knows: which agents are there, which files are published, who may see them.
 
 Pure but for its clock. It holds no file's bytes: those are fetched from an agent that has them.
 """
@@ -47,7 +47,7 @@ class HubFile:
 
 
 class Hub:
-    """The hub of one mesh. Every question is asked in the name of a user."""
+    """The hub of one mesh. Every query is made on behalf of a user."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
@@ -56,7 +56,7 @@ class Hub:
         self.forget()
 
     def forget(self, *, clock_behind_ms: int = 0) -> None:
-        """Become a new hub that knows nothing, its clock set back by this much."""
+        """Become a new, empty hub, its clock set back by this much."""
         self._clock_offset_ms -= clock_behind_ms
         self.files: dict[str, HubFile] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -67,11 +67,11 @@ class Hub:
         return self._clock_ms() + self._clock_offset_ms
 
     def connect(self, endpoint: Endpoint) -> None:
-        """An agent is there (again)."""
+        """Register an agent that has connected."""
         self.endpoints[endpoint.id] = endpoint
 
     def disconnect(self, endpoint_id: str) -> None:
-        """An agent is gone; its files stay listed."""
+        """Mark an agent as offline; its files stay listed."""
         if known := self.endpoints.get(endpoint_id):
             known.online, known.last_seen = False, self.now_ms()
 
@@ -83,9 +83,9 @@ class Hub:
     def publish(
         self, endpoint_id: str, username: str, files: Iterable[StoredFile], access: Access
     ) -> list[HubFile]:
-        """Take over what an agent says it has; return the files that changed by it.
+        """Take over the files that an agent has; return those that are new or changed.
 
-        Only a file's owner changes it: for anybody else's the agent becomes one more source.
+        Only its owner can change a file. For other users' files the agent becomes one more source.
         """
         self._access.setdefault(username, {}).update(access)
         changed = [self._update(endpoint_id, username, file) for file in files]
@@ -107,7 +107,7 @@ class Hub:
         return new
 
     def may_see(self, username: str, path: str) -> bool:
-        """Whether the owner's access list lets this user know of the file.
+        """Whether the owner's access list shows the file to this user.
 
         What is published in chats is closed but to those listed; attachments are open to all,
         and so is what was never put under an access list.
@@ -139,7 +139,7 @@ class Hub:
         return known if known and self.may_see(username, path) else None
 
     def sources(self, file: HubFile) -> list[Endpoint]:
-        """The agents that have a file and are reachable now."""
+        """The agents that have a file and are online."""
         known = (self.endpoints.get(endpoint_id) for endpoint_id in file.sources)
         return [endpoint for endpoint in known if endpoint and endpoint.online]
 

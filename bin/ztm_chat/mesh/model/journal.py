@@ -1,7 +1,7 @@
-"""The mesh's own record of what was said: each message once, in the order of publication.
+"""The mesh's own record of all messages: each once, in order of publication.
 
-It is taken from the published files, never from a Chat app, and keeps messages that were
-overwritten later.
+It is built from the published files, never from a Chat app, and keeps messages that are overwritten
+later.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,7 @@ KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message: `time` is the sender's agent's clock in ms."""
+    """A message. `time` is the clock of the sender's agent, in ms."""
 
     time: float
     sender: str
@@ -25,13 +25,13 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What the official client shows: the text, or the empty one."""
+        """What the official client shows: the text, or nothing."""
         found = self.message.get("text") if isinstance(self.message, dict) else self.message
         return found if isinstance(found, str) else ""
 
 
 def read_entries(sender: str, data: bytes) -> list[Entry]:
-    """The messages in a file, in its order, as everybody's Chat app parses it."""
+    """The messages in a file, in order, as every Chat app parses it."""
     return [
         Entry(entry["time"], sender, entry.get("message"))
         for entry in parse_entries(data)
@@ -67,14 +67,14 @@ class Journal:
         self._known[path] = known | now
 
     def content(self, path: str) -> bytes:
-        """The bytes last published at a path, whether or not anybody could deliver them now."""
+        """The bytes last published at a path, whether or not any agent can deliver them now."""
         return self._content.get(path, b"")
 
-    def between(self, one: str, other: str) -> list[Entry]:
-        """What two users wrote to each other, both directions."""
-        ways = {(one, ChatPeer(other)), (other, ChatPeer(one))}
-        return [entry for to, entry in self._record if (entry.sender, to) in ways]
+    def between(self, user: str, other: str) -> list[Entry]:
+        """What two users wrote to each other."""
+        directions = {(user, ChatPeer(other)), (other, ChatPeer(user))}
+        return [entry for to, entry in self._record if (entry.sender, to) in directions]
 
     def in_group(self, creator: str, group: str) -> list[Entry]:
-        """What anybody published for a group."""
+        """All messages to a group, also those of users who are not members."""
         return [entry for to, entry in self._record if to == ChatGroup(creator, group)]

@@ -1,4 +1,4 @@
-"""Where the Chat app keeps what in the mesh's files, and who owns a path."""
+"""The meaning of paths: where the Chat app keeps its files, and which user owns a path."""
 
 import posixpath
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class PeerMessages:
 
 @dataclass(frozen=True, slots=True)
 class GroupMessages:
-    """A file of one user's messages to a group (who may be no member of it)."""
+    """A file of one user's messages to a group; the user may not be a member."""
 
     sender: str
     creator: str
@@ -51,7 +51,7 @@ def chat_file(path: str) -> ChatFile | None:
 
 
 def published(username: str) -> str:
-    """The folder below which a user's chats are closed to everybody who is not listed."""
+    """The folder of a user's chats: readable only by those on an access list."""
     return f"{SHARED}/{username}/publish"
 
 
@@ -84,6 +84,6 @@ def owner_of(path: str) -> str | None:
 
 
 def timestamp(path: str) -> int:
-    """The ms in a message file's name, 0 when it has none: the order of a sender's files."""
+    """The time (ms) in a message file's name, else 0. It orders a sender's files."""
     name = posixpath.basename(path).removesuffix(".json")
     return int(name) if name.isascii() and name.isdigit() else 0

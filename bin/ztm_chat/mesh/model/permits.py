@@ -1,6 +1,6 @@
-"""Who may join: keys, certificates and permits. PEM in shape, but worth nothing outside this mesh.
+"""Keys, certificates and permits: who may join. PEM in form, but of use only in this mesh.
 
-A certificate names a user and is sealed by the mesh's authority for one agent's key.
+A certificate names a user; the mesh's authority signs it for the key of one agent.
 """
 
 import base64
@@ -13,7 +13,7 @@ from ztm_chat.mesh.model.wire import JSON
 
 
 def pem(label: str, content: bytes) -> str:
-    """Bytes in the shape of a PEM file."""
+    """Bytes formatted as PEM."""
     body = base64.encodebytes(content).decode()
     return f"-----BEGIN {label}-----\n{body}-----END {label}-----\n"
 
@@ -24,7 +24,7 @@ def _content(text: str) -> bytes:
 
 
 class Authority:
-    """The certificate authority of one mesh; `secret` is what seals."""
+    """The certificate authority of one mesh. It signs with `secret`."""
 
     def __init__(self, secret: bytes, bootstrap: str) -> None:
         self._secret = secret
@@ -48,16 +48,16 @@ class Authority:
         return hmac.compare_digest(_content(certificate), self._certificate(username, public_key))
 
     def reachable_by(self, bootstraps: Any) -> bool:
-        """Whether a permit's list of hubs leads to this mesh."""
+        """Whether a permit's list of hubs contains this mesh's."""
         return isinstance(bootstraps, list) and self._bootstrap in bootstraps
 
     def _certificate(self, username: str, public_key: str) -> bytes:
-        seal = hmac.new(self._secret, f"{username}\0{public_key}".encode(), hashlib.sha256)
-        return json.dumps({"subject": username, "seal": seal.hexdigest()}).encode()
+        signature = hmac.new(self._secret, f"{username}\0{public_key}".encode(), hashlib.sha256)
+        return json.dumps({"subject": username, "signature": signature.hexdigest()}).encode()
 
 
 def subject(certificate: JSON) -> str | None:
-    """The user named by a certificate, whoever sealed it; None for garbage."""
+    """The user that a certificate names, whoever signed it; None for garbage."""
     try:
         name = json.loads(_content(certificate))["subject"]
     except (ValueError, KeyError, TypeError, AttributeError):

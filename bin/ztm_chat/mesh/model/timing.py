@@ -1,4 +1,4 @@
-"""How long things take in the mesh: the measured values, and how to shrink them for tests."""
+"""How long things take in the mesh: measured values, which tests scale down."""
 
 from dataclasses import dataclass, fields
 
@@ -11,7 +11,7 @@ class Timing:
     """
 
     publish_tick_s: float = 1.0
-    """An agent tells the hub of its changed files once in this time."""
+    """The interval at which an agent publishes its changed files to the hub."""
     feed_delay_s: float = 0.5
     """What `files?since=` always takes, and the Chat app's delay after a change."""
     write_delay_s: float = 0.005
@@ -23,7 +23,7 @@ class Timing:
     connect_s: float = 0.06
     """From joining, or from an agent's start, until `connected`."""
     disconnect_notice_s: float = 3.7
-    """From the hub's end until an agent's `connected` turns false."""
+    """From the hub's disappearance until an agent's `connected` turns false."""
     reconnect_s: float = 2.0
     """From the hub's return until an agent's `connected` turns true."""
     republish_s: float = 10.0

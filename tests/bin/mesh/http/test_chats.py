@@ -13,7 +13,7 @@ from ztm_chat.mesh import Entry, Mesh, MeshAgent, Timing
 ANY_JSON = [{"text": "a", "id": "x"}, "text", 5, 1.5, None, [1, {"a": None}], True, {}, ""]
 
 
-def test_appinfo_tells_who_we_are(bot: MeshAgent, bot_api: Api) -> None:
+def test_appinfo_names_user_and_endpoint(bot: MeshAgent, bot_api: Api) -> None:
     assert bot_api.get(bot_api.chat("appinfo")).json() == {
         "name": "chat",
         "provider": "ztm",
@@ -22,7 +22,7 @@ def test_appinfo_tells_who_we_are(bot: MeshAgent, bot_api: Api) -> None:
     }
 
 
-def test_users_are_sorted_names_and_include_those_who_are_gone(
+def test_users_are_sorted_and_include_those_offline(
     mesh: Mesh, alice: MeshAgent, bot_api: Api
 ) -> None:
     mesh.join("Zoë")
@@ -30,7 +30,7 @@ def test_users_are_sorted_names_and_include_those_who_are_gone(
     assert bot_api.get(bot_api.chat("users")).json() == ["Zoë", "alice", "my-bot"]
 
 
-def test_endpoints_show_agents_with_their_last_heartbeat(alice: MeshAgent, bot_api: Api) -> None:
+def test_endpoints_list_agents_with_their_last_heartbeat(alice: MeshAgent, bot_api: Api) -> None:
     def of_alice() -> Any:
         found = bot_api.get(bot_api.chat("endpoints")).json()
         return next(e for e in found if e["id"] == alice.endpoint_id)
@@ -42,7 +42,7 @@ def test_endpoints_show_agents_with_their_last_heartbeat(alice: MeshAgent, bot_a
     assert of_alice()["heartbeat"] == of_alice()["heartbeat"] <= time.time() * 1000
 
 
-def test_any_json_is_a_message(
+def test_any_json_can_be_a_message(
     alice_api: Api, bot: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -70,7 +70,7 @@ def test_a_number_beyond_2_to_the_53_loses_its_last_digits(alice_api: Api, bot: 
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b'{"text"', b"18446744073709551616"])
-def test_what_is_no_json_or_beyond_64_bits_is_500(alice_api: Api, body: bytes) -> None:
+def test_malformed_json_or_an_integer_beyond_64_bits_is_500(alice_api: Api, body: bytes) -> None:
     answer = alice_api.post(alice_api.chat("peers", "my-bot", "messages"), raw=body)
     assert answer.status_code == 500
     assert answer.json()["message"]
@@ -82,14 +82,16 @@ def test_there_is_no_chat_before_the_first_message(bot_api: Api) -> None:
     assert bot_api.chats() == []
 
 
-def test_a_message_to_nobody_is_accepted_and_makes_a_chat(
+def test_a_message_to_an_unknown_user_is_accepted_and_starts_a_chat(
     alice: MeshAgent, alice_api: Api, eventually: Eventually
 ) -> None:
     alice.send("no-such-user", "hello?")
     eventually(lambda: [c["peer"] for c in alice_api.chats()] == ["no-such-user"])
 
 
-def test_our_own_message_is_in_the_files_before_the_chat(slow_mesh: Mesh, api: Connect) -> None:
+def test_our_own_message_is_in_the_files_before_it_is_in_the_chat(
+    slow_mesh: Mesh, api: Connect
+) -> None:
     alice = slow_mesh.join("alice")
     reader = api(alice)
     reader.chats()
@@ -123,7 +125,7 @@ def test_since_and_before_are_inclusive_and_limit_is_ignored(
     )
 
 
-def test_messages_are_in_the_order_of_arrival_not_of_time(
+def test_messages_are_in_order_of_arrival_not_of_time(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -141,7 +143,7 @@ def test_messages_are_in_the_order_of_arrival_not_of_time(
     assert chat["time"] == chat["latest"]["time"]
 
 
-def test_updated_counts_what_others_wrote_since_anyones_look(
+def test_updated_counts_messages_of_others_since_any_client_last_read(
     alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -154,7 +156,7 @@ def test_updated_counts_what_others_wrote_since_anyones_look(
     assert [c["updated"] for c in bot_api.chats()] == [0]
 
 
-def test_updated_is_0_for_all_after_a_restart(
+def test_updated_is_0_after_a_restart(
     alice: MeshAgent, bot: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -168,7 +170,7 @@ def test_updated_is_0_for_all_after_a_restart(
     assert (chat["updated"], chat["latest"]["message"]["text"]) == (0, "meanwhile")
 
 
-def test_a_file_is_offered_by_its_hash(
+def test_an_attachment_is_found_by_its_hash(
     alice_api: Api, bot_api: Api, eventually: Eventually
 ) -> None:
     posted = alice_api.post(alice_api.chat("files"), raw=b"\x00picture")
@@ -180,7 +182,7 @@ def test_a_file_is_offered_by_its_hash(
 
 
 @pytest.mark.parametrize("name", ["two words", "line\nfeed", "%41", "Ops: EU é", "a?b#c"])
-def test_names_may_hold_anything(
+def test_names_may_contain_any_character(
     mesh: Mesh, alice: MeshAgent, alice_api: Api, api: Connect, name: str
 ) -> None:
     other = mesh.join(name)
@@ -200,15 +202,15 @@ def test_a_peer_named_dot_dot_writes_outside_its_folder(alice: MeshAgent, alice_
     assert path.startswith("/apps/ztm/chat/shared/alice/publish/messages/")
 
 
-@pytest.mark.parametrize("deadly", ["\x00", "\x1b[31mred"])
+@pytest.mark.parametrize("control", ["\x00", "\x1b[31mred"])
 def test_a_control_character_hides_a_message_and_the_next_overwrites_it(
-    alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually, deadly: str
+    alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually, control: str
 ) -> None:
     bot_api.chats()
-    alice.send("my-bot", deadly)
+    alice.send("my-bot", control)
     eventually(lambda: len(bot_api.files()) == 1)
     [path] = bot_api.files()
-    assert deadly.encode() in bot_api.data(path).content
+    assert control.encode() in bot_api.data(path).content
     alice.send("my-bot", "next")
     eventually(lambda: bot_api.texts("peers", "alice"))
     assert bot_api.texts("peers", "alice") == ["next"]
@@ -216,7 +218,7 @@ def test_a_control_character_hides_a_message_and_the_next_overwrites_it(
     assert [entry.text for entry in bot.inbox("alice")] == ["next"]
 
 
-def test_two_of_one_sender_in_one_ms_are_one_in_the_chat_and_two_in_the_file(
+def test_the_chat_shows_one_of_two_messages_of_a_sender_in_the_same_ms(
     alice: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     twins = [{"time": 5, "message": {"text": text}} for text in ("a", "b")]
@@ -249,7 +251,7 @@ def test_a_change_soon_after_another_stays_unseen_until_the_next(api: Connect) -
         assert mesh.wait_for(lambda: shows("1", "2", "3"), timeout_s=5)
 
 
-def test_nothing_is_held_back_where_that_is_switched_off(api: Connect) -> None:
+def test_nothing_is_held_back_when_that_is_switched_off(api: Connect) -> None:
     with Mesh(timing=Timing(publish_tick_s=0.01, feed_delay_s=0.1, hold_back_s=0)) as mesh:
         alice, reader = mesh.join("alice"), api(mesh.join("my-bot"))
 

@@ -11,7 +11,7 @@ from tests.bin.mesh.agent_client import TLS, Api, Connect, Eventually
 from ztm_chat.mesh import Mesh, MeshAgent, MessageLost, Timing
 
 
-def test_an_own_message_is_in_the_own_files_at_once_and_with_others_after_a_tick(
+def test_a_message_is_in_its_senders_files_at_once_and_in_others_after_a_tick(
     slow_mesh: Mesh, api: Connect
 ) -> None:
     alice, bot = slow_mesh.join("alice"), slow_mesh.join("my-bot")
@@ -29,7 +29,9 @@ def test_an_own_message_is_in_the_own_files_at_once_and_with_others_after_a_tick
     assert bot_api.data(path).content == alice_api.data(path).content
 
 
-def test_a_file_tells_its_state_and_its_sources_at_once(slow_mesh: Mesh, api: Connect) -> None:
+def test_a_files_state_and_sources_are_answered_without_delay(
+    slow_mesh: Mesh, api: Connect
+) -> None:
     alice, bot = slow_mesh.join("alice"), slow_mesh.join("my-bot")
     bot_api = api(bot)
     alice.send("my-bot", "hello")
@@ -40,7 +42,7 @@ def test_a_file_tells_its_state_and_its_sources_at_once(slow_mesh: Mesh, api: Co
     assert state.elapsed.total_seconds() < slow_mesh.timing.feed_delay_s
 
 
-def test_whoever_fetched_a_file_is_a_source_of_it(
+def test_an_agent_that_fetched_a_file_becomes_a_source_of_it(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     alice.send("my-bot", "hello")
@@ -53,7 +55,7 @@ def test_whoever_fetched_a_file_is_a_source_of_it(
     assert bot_api.data(path).status_code == 200
 
 
-def test_the_feed_shows_what_changed_after_a_time_and_not_at_it(
+def test_the_feed_excludes_changes_at_exactly_since(
     alice: MeshAgent, bot: MeshAgent, bot_api: Api
 ) -> None:
     alice.send("my-bot", "1")
@@ -65,7 +67,7 @@ def test_the_feed_shows_what_changed_after_a_time_and_not_at_it(
     assert bot_api.files(since="garbage") == {}
 
 
-def test_the_feed_answers_as_of_its_start_and_always_takes_its_time(api: Connect) -> None:
+def test_the_feed_answers_after_a_delay_with_the_state_before_it(api: Connect) -> None:
     with Mesh(timing=Timing(publish_tick_s=0.02, feed_delay_s=0.4)) as mesh:
         alice, bot = mesh.join("alice"), mesh.join("my-bot")
         reader = api(bot)
@@ -88,7 +90,7 @@ def test_the_feed_can_wait_for_a_change(mesh: Mesh, alice: MeshAgent, bot_api: A
     assert len(answer.json()) == 1
 
 
-def test_a_waiting_feed_hangs_for_ever_when_the_hub_goes(
+def test_a_waiting_feed_hangs_forever_when_the_hub_goes_down(
     mesh: Mesh, bot: MeshAgent, alice: MeshAgent
 ) -> None:
     with httpx.Client(base_url=bot.url, timeout=0.6, verify=TLS) as client:
@@ -104,26 +106,26 @@ def test_a_waiting_feed_hangs_for_ever_when_the_hub_goes(
     bot.wait_for(bool, sender="alice")
 
 
-def test_release_2_0_0_knows_no_wait(bot: MeshAgent, bot_api: Api) -> None:
+def test_release_2_0_0_ignores_wait(bot: MeshAgent, bot_api: Api) -> None:
     bot.ignore_wait()
     assert bot_api.files(since=0, wait="true") == {}
 
 
-def test_older_agents_refuse_files(bot: MeshAgent, bot_api: Api) -> None:
+def test_older_agents_have_no_files_api(bot: MeshAgent, bot_api: Api) -> None:
     bot.refuse_files()
     assert bot_api.get(f"{bot_api.mesh_path}/files").status_code == 404
     assert bot_api.data("/apps/x").status_code == 404
     assert bot_api.get(bot_api.chat("chats")).status_code == 200
 
 
-def test_a_file_is_continued_until_it_passes_1024_bytes(alice: MeshAgent, alice_api: Api) -> None:
+def test_a_new_file_is_started_after_1024_bytes(alice: MeshAgent, alice_api: Api) -> None:
     for number in range(3):
         alice.send("my-bot", f"{number}" * 600)
     files = [alice_api.data(path).json() for path in alice_api.files()]
     assert [[e["message"]["text"][0] for e in entries] for entries in files] == [["0", "1"], ["2"]]
 
 
-def test_private_chats_are_shown_to_the_two_only(
+def test_a_private_chat_is_shown_to_its_two_users_only(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api, api: Connect
 ) -> None:
     alice.send("my-bot", "secret")
@@ -134,7 +136,7 @@ def test_private_chats_are_shown_to_the_two_only(
     assert outsider.file(path).status_code == outsider.data(path).status_code == 404
 
 
-def test_nobody_publishes_under_anothers_name(
+def test_nobody_can_publish_under_another_users_name(
     mesh: Mesh, alice: MeshAgent, bot: MeshAgent, bot_api: Api
 ) -> None:
     eve = mesh.join("eve")
@@ -153,14 +155,14 @@ def test_a_messages_time_is_its_senders_clock(alice: MeshAgent, bot: MeshAgent) 
     assert entry.time == sent
 
 
-def test_messages_one_by_one_are_all_kept(alice: MeshAgent, bot: MeshAgent) -> None:
+def test_messages_sent_one_after_another_are_all_kept(alice: MeshAgent, bot: MeshAgent) -> None:
     for number in range(30):
         alice.send("my-bot", str(number))
     entries = bot.wait_for(lambda found: len(found) == 30, sender="alice")
     assert [entry.text for entry in entries] == [str(number) for number in range(30)]
 
 
-def test_of_posts_at_once_some_are_lost_behind_their_201(api: Connect) -> None:
+def test_some_concurrent_posts_are_lost_despite_their_201(api: Connect) -> None:
     with Mesh(timing=Timing(publish_tick_s=0.02, write_delay_s=0.2)) as mesh:
         alice = mesh.join("alice")
         reader = api(alice)
@@ -180,7 +182,7 @@ def test_of_posts_at_once_some_are_lost_behind_their_201(api: Connect) -> None:
         assert len(files) > 3, "no small files side by side"
 
 
-def test_a_lost_post_is_answered_201_and_reaches_no_file(alice: MeshAgent, alice_api: Api) -> None:
+def test_a_lost_post_is_answered_201_and_is_in_no_file(alice: MeshAgent, alice_api: Api) -> None:
     alice.lose_posts(2)
     posted = alice_api.post(alice_api.chat("peers", "my-bot", "messages"), {"text": "lost"})
     assert posted.status_code == 201

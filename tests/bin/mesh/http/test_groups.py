@@ -22,7 +22,7 @@ def test_a_group_without_a_name_is_left_out_of_chats(alice: MeshAgent, alice_api
     assert alice_api.get(alice_api.chat("groups", "alice", "nameless")).json()["name"] == ""
 
 
-def test_members_read_a_group_and_only_its_creator_changes_it(
+def test_members_read_a_groups_info_and_only_its_creator_changes_it(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -39,7 +39,7 @@ def test_members_read_a_group_and_only_its_creator_changes_it(
     assert bot_api.post(path, {"name": "Mine"}).status_code == 403
 
 
-def test_members_talk_in_a_group_and_others_get_404(
+def test_members_write_to_a_group_and_others_get_404(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -54,7 +54,7 @@ def test_members_talk_in_a_group_and_others_get_404(
     assert outsider.get(messages).status_code == 404
 
 
-def test_group_files_are_shown_to_members_only_and_a_former_member_loses_sight(
+def test_group_files_are_shown_to_current_members_only(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, api: Connect, eventually: Eventually
 ) -> None:
     outsider = api(mesh.join("eve"))
@@ -69,7 +69,7 @@ def test_group_files_are_shown_to_members_only_and_a_former_member_loses_sight(
     assert bot_api.files() == {}
 
 
-def test_the_chat_shows_group_messages_of_anyone_who_publishes_them(
+def test_the_chat_shows_group_messages_from_anyone_who_publishes_them(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     eve = mesh.join("eve")

@@ -12,14 +12,14 @@ from ztm_chat.mesh import Mesh, MeshAgent
 NOT_CONNECTED = b'{"status":500,"message":"Not connected to mesh"}'
 
 
-def test_an_agent_tells_its_version_and_its_public_key(bot: MeshAgent, bot_api: Api) -> None:
+def test_an_agent_answers_its_version_and_public_key(bot: MeshAgent, bot_api: Api) -> None:
     assert {"tag", "commit", "date"} <= bot_api.get("/api/version").json()["ztm"].keys()
     identity = bot_api.get("/api/identity")
     assert identity.text == bot.public_key
     assert identity.headers["content-type"].startswith("text/plain")
 
 
-def test_a_joined_mesh_shows_who_we_are_and_that_it_is_connected(bot_api: Api) -> None:
+def test_the_status_of_a_joined_mesh_names_the_user_and_is_connected(bot_api: Api) -> None:
     status = bot_api.status()
     assert status.keys() == {"name", "ca", "agent", "bootstraps", "connected", "errors"}
     assert (status["agent"]["username"], status["agent"]["name"]) == ("my-bot", "my-bot-ep")
@@ -27,7 +27,7 @@ def test_a_joined_mesh_shows_who_we_are_and_that_it_is_connected(bot_api: Api) -
     assert bot_api.get("/api/meshes").json() == [status]
 
 
-def test_an_agent_that_joined_nothing_has_no_meshes(mesh: Mesh, api: Connect) -> None:
+def test_an_agent_that_has_joined_nothing_has_no_meshes(mesh: Mesh, api: Connect) -> None:
     fresh = api(mesh.start_agent())
     assert fresh.get("/api/meshes").content == b"[]"
     assert fresh.get("/api/meshes/demo-mesh").status_code == 404
@@ -61,7 +61,7 @@ def test_an_unknown_or_broken_app_is_503(bot: MeshAgent, bot_api: Api) -> None:
     ] * 2
 
 
-def test_a_permit_of_root_lets_a_fresh_agent_join(
+def test_a_new_agent_joins_with_a_permit_from_root(
     mesh: Mesh, api: Connect, eventually: Eventually
 ) -> None:
     root, agent = api(mesh.join("root")), mesh.start_agent()
@@ -80,7 +80,7 @@ def test_only_roots_agent_issues_permits(bot_api: Api) -> None:
     assert bot_api.post(f"{bot_api.mesh_path}/permits/eve", raw=b"key").status_code == 403
 
 
-def test_the_201_of_a_join_proves_nothing(mesh: Mesh, api: Connect) -> None:
+def test_a_join_is_answered_201_even_if_it_cannot_succeed(mesh: Mesh, api: Connect) -> None:
     agent = mesh.start_agent()
     fresh, permit = api(agent), mesh.permit("bob", agent.public_key)
     wrong = {
@@ -127,7 +127,7 @@ def test_connected_turns_false_late_and_true_again_after_the_hubs_return(
     assert bot_api.status()["errors"] == []
 
 
-def test_without_a_connection_memory_answers_and_the_rest_refuses(
+def test_without_a_connection_only_requests_answered_from_memory_succeed(
     mesh: Mesh, alice: MeshAgent, bot_api: Api, eventually: Eventually
 ) -> None:
     bot_api.chats()
@@ -150,7 +150,9 @@ def test_without_a_connection_memory_answers_and_the_rest_refuses(
     assert bot_api.texts("peers", "alice") == ["remembered"]
 
 
-def test_what_needs_the_hub_hangs_until_its_absence_is_noticed(mesh: Mesh, bot_api: Api) -> None:
+def test_requests_that_need_the_hub_hang_until_its_absence_is_noticed(
+    mesh: Mesh, bot_api: Api
+) -> None:
     mesh.hub_down()
     answer = bot_api.get(f"{bot_api.mesh_path}/files")
     assert answer.content == NOT_CONNECTED
@@ -178,7 +180,7 @@ def test_a_disabled_app_is_503_until_it_is_enabled(bot: MeshAgent, bot_api: Api)
     assert bot_api.get(bot_api.chat("chats")).status_code == 200
 
 
-def test_a_body_beyond_the_bound_is_refused(bot_api: Api) -> None:
+def test_a_body_over_the_limit_is_refused(bot_api: Api) -> None:
     assert bot_api.post("/api/meshes/x", raw=b" " * (32 * 2**20 + 1)).status_code == 413
 
 

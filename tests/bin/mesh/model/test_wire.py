@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from ztm_chat.mesh.model import wire
 
-DEADLY = [chr(c) for c in (*range(8), 0x0B, *range(0x0E, 0x20))]
+UNREADABLE = [chr(c) for c in (*range(8), 0x0B, *range(0x0E, 0x20))]
 
 
-def test_27_control_characters_are_written_raw_and_refused_by_the_own_parser() -> None:
-    assert len(DEADLY) == 27
-    for character in DEADLY:
+def test_27_control_characters_are_written_raw_and_refused_on_reading() -> None:
+    assert len(UNREADABLE) == 27
+    for character in UNREADABLE:
         written = wire.encode({"text": character})
         assert character.encode() in written
         with pytest.raises(ValueError, match="control character"):
@@ -33,7 +33,7 @@ def test_numbers_are_doubles() -> None:
 
 
 @pytest.mark.parametrize("number", [str(2**63 - 1), "1e19", "-1e300"])
-def test_a_large_number_is_written_so_that_the_own_parser_reads_it(number: str) -> None:
+def test_a_large_number_is_written_so_that_it_can_be_read_back(number: str) -> None:
     assert wire.decode(wire.encode(wire.decode(number.encode()))) == float(number)
 
 
@@ -41,7 +41,7 @@ def test_a_large_number_is_written_so_that_the_own_parser_reads_it(number: str) 
     "body",
     [b"", b"hello", b"{", b"NaN", b"18446744073709551616", b"1e999", b'"\xff"', b"[" * 5000],
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_malformed_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - it is the contract that it is no more special
         wire.decode(body)
 
@@ -54,15 +54,15 @@ def test_keys_keep_their_order() -> None:
     ("text", "number"),
     [("12.5", 12.5), ("12abc", 12), (" -3e2x", -300), ("Infinity", float("inf"))],
 )
-def test_a_number_is_read_as_far_as_it_goes(text: str, number: float) -> None:
+def test_a_number_is_parsed_up_to_the_first_other_character(text: str, number: float) -> None:
     assert wire.parse_float(text) == number
 
 
-def test_each_part_of_a_path_is_decoded_by_itself() -> None:
+def test_each_part_of_a_path_is_decoded_separately() -> None:
     assert wire.path_parts(b"/a%2Fb/%2541/x%20y%0A") == ["a/b", "%41", "x y\n"]
 
 
-_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=DEADLY))
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=UNREADABLE))
 _numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 _values = st.recursive(
     st.none() | st.booleans() | _numbers | _texts,
@@ -72,7 +72,7 @@ _values = st.recursive(
 
 
 @given(_values)
-def test_what_the_agent_writes_every_json_parser_reads(value: wire.JSON) -> None:
+def test_every_json_parser_reads_what_the_agent_writes(value: wire.JSON) -> None:
     written = wire.encode(value)
     assert json.loads(written) == value
     assert wire.decode(written) == value
