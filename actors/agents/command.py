@@ -89,7 +89,7 @@ class CommandAgent:
                 status = await turn.finished()
         except TimeoutError:
             raise AgentTimeout(
-                f"{self._program} gave no answer within {self._timeout_s:g} s and was ended"
+                f"{self._program} gave no answer within {self._timeout_s:g} s and was killed"
             ) from None
         finally:
             await turn.end()
@@ -113,14 +113,14 @@ class CommandAgent:
             raise self._not_started(error) from error
 
     def _not_started(self, error: OSError) -> AgentError:
-        said = f"{self._program} can't be started: {error.strerror}"
+        said = f"cannot start {self._program}: {error.strerror}"
         if error.errno in PASSING_ERRNOS:
             return AgentUnavailable(said)
         if self._cwd is not None and not Path(self._cwd).is_dir():
             return AgentRefused(f"{said}; its folder {self._cwd!r} (cwd) is missing")
         if error.errno == errno.ENOENT:
             return AgentRefused(
-                f"{said}; give its whole path in argv, or install it or its interpreter"
+                f"{said}; give its absolute path in argv, or install it or its interpreter"
             )
         if error.errno == errno.EACCES:
             return AgentRefused(f"{said}; make it executable: chmod +x")
@@ -131,11 +131,11 @@ class CommandAgent:
     def _check(self, turn: SubprocessTurn, status: int | None) -> None:
         if turn.too_much:
             raise AgentBroken(
-                f"{self._program} wrote too much and was ended: {self._max_reply_bytes} bytes of "
-                f"answer are allowed (maxReplyBytes), and 1 MiB of standard error"
+                f"{self._program} wrote too much and was killed: {self._max_reply_bytes} bytes "
+                f"of answer (maxReplyBytes) and 1 MiB of standard error are allowed"
             )
         if status:
-            noise = f"{turn.noise_bytes} bytes on its standard error, not kept; run it by hand"
+            noise = f"{turn.noise_bytes} bytes on its standard error, not stored; run it by hand"
             said = f"{self._program} {_ended(status)} ({noise})"
             raise AgentRefused(said) if status in PERMANENT_STATUSES else AgentUnavailable(said)
 
@@ -144,7 +144,7 @@ class CommandAgent:
             text = output.decode()
         except UnicodeDecodeError as error:
             raise AgentBroken(
-                f"{self._program} wrote other than UTF-8 (byte {error.start}); Python programs "
+                f"{self._program} did not write UTF-8 (byte {error.start}); Python programs "
                 "need PYTHONIOENCODING=utf-8, others a LANG that ends in .UTF-8"
             ) from None
         if self._output == "text":
@@ -157,7 +157,7 @@ class CommandAgent:
         except msgspec.DecodeError:
             # Without its cause, which may quote what was written.
             raise AgentBroken(
-                f'{self._program} wrote no JSON object such as {{"text": "…"}} (output: json)'
+                f'{self._program} did not write JSON such as {{"text": "…"}} (output: json)'
             ) from None
         if reply.silent:
             return Answer(text="", model=None, silent=True)
@@ -185,6 +185,6 @@ def _ended(status: int) -> str:
     if status > 0:
         return f"exited with status {status}"
     try:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"was ended by signal {-status}"
+        return f"was killed by signal {-status}"

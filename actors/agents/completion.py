@@ -92,7 +92,9 @@ class Completion:
         """The whole answer; `model` is the one that was asked, if the server names none."""
         if self._streamed:
             if not self.done and self._finish is None:
-                raise AgentUnavailable(f"{self._url} ended its stream before the answer ended")
+                raise AgentUnavailable(
+                    f"{self._url} closed its stream before the answer was complete"
+                )
         else:
             self._take("\n".join(self._body))
         text = self._whole_text()
@@ -135,7 +137,7 @@ class Completion:
             raise self._garbled(cut_off=False) from None
 
     def _garbled(self, *, cut_off: bool) -> AgentBroken:
-        said = f"{self._url} answered something else than a chat completion"
+        said = f"{self._url} did not answer with a chat completion"
         cure = "" if cut_off else "; check baseUrl, which often ends in /v1"
         return AgentBroken(said + cure, transient=cut_off)
 
@@ -145,7 +147,7 @@ class Completion:
         text = said.text() if said else ""
         self._room -= len(text.encode("utf-8", "surrogatepass"))
         if self._room < 0:
-            raise AgentBroken(f"{self._url} answered more than is allowed (maxReplyBytes)")
+            raise AgentBroken(f"{self._url} sent a longer answer than maxReplyBytes allows")
         self._text.append(text)
 
     def _whole_text(self) -> str:
@@ -156,13 +158,11 @@ class Completion:
     def _unusable(self) -> AgentError:
         match self._finish:
             case "content_filter":
-                return AgentRefused(
-                    f"{self._url}: the server's content filter held the answer back"
-                )
+                return AgentRefused(f"{self._url}: the server's content filter blocked the answer")
             case "length":
-                said = "used up its tokens before it said anything; allow it more of them"
+                said = "used up its tokens before it answered; allow more tokens"
             case "tool_calls" | "function_call":
-                said = "asked for a tool, though none was offered; use a model that answers in text"
+                said = "called a tool, though none was offered; use a model that answers in text"
             case _:
-                said = "answered with no text"
+                said = "gave an answer without text"
         return AgentBroken(f"{self._url}: the model {said}", transient=True)

@@ -137,6 +137,6 @@ class OpenAIAgent:
             case TooLarge():
                 return AgentBroken(str(error))
             case BadAnswer():
-                return AgentBroken(f"{self._url} doesn't answer in plain HTTP; check baseUrl")
+                return AgentBroken(f"{self._url} does not speak HTTP; check baseUrl")
             case _:
                 return AgentUnavailable(str(error))

@@ -142,7 +142,7 @@ def spoken(
     silent = text.strip() == SILENT
     if not text.strip():
         raise AgentBroken(
-            f"the agent answered nothing; one that wants nothing said answers {SILENT}",
+            f"the agent gave an empty answer; to say nothing, answer {SILENT}",
             transient=True,
         )
     return Answer(

@@ -29,7 +29,7 @@ HISTORY_LINES = 40
 
 
 class TurnGone(RuntimeError):
-    """The log holds no such turn: the task is not of this log."""
+    """The log has no such turn: the task belongs to another log."""
 
 
 class AgentRunner:
@@ -55,7 +55,7 @@ class AgentRunner:
                 return AgentErred(task.turn, task.attempt, _failure(error))
             except Exception as error:
                 # A fault of ours: tried again a few times like any other, then set aside.
-                log.exception("%s, turn %d: could not be asked", task.stream, task.turn)
+                log.exception("%s, turn %d: could not ask the agent", task.stream, task.turn)
                 failure = Failure(type(error).__name__, transient=True)
                 return AgentErred(task.turn, task.attempt, failure)
             elapsed_ms = round((time.monotonic() - began) * 1_000)
@@ -87,10 +87,10 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
     recorded = list(log.read_stream(task.stream, max(0, task.turn - LOOK_BACK)))
     turn = next((record for record in recorded if record.version == task.turn), None)
     if turn is None or not isinstance(turn.event, Dispatched):
-        msg = f"version {task.turn} of {task.stream} is no turn"
+        msg = f"version {task.turn} of {task.stream} is not a turn"
         raise TurnGone(msg)
     asked = [_message(log, task.stream, version) for version in turn.event.messages]
-    first = min(one.version for one in asked)
+    first = min(message.version for message in asked)
     before = (record for record in recorded if record.version < first)
     address = parse_stream(task.stream)
     decided = _decision_on(recorded, asked[0].version)
@@ -112,7 +112,7 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
 def _message(log: EventLog, stream: str, version: int) -> Recorded:
     found = message_behind(log, stream, version)
     if found is None:
-        msg = f"version {version} of {stream} is no message"
+        msg = f"version {version} of {stream} is not a message"
         raise TurnGone(msg)
     return found
 

@@ -49,7 +49,7 @@ def key_from_file(path: Path) -> Secret:
         # O_NONBLOCK: a pipe in the file's place must not stop the loop.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
-        raise AgentRefused(f"{place} can't be opened: {error.strerror}") from None
+        raise AgentRefused(f"cannot open {place}: {error.strerror}") from None
     try:
         _check_file(os.fstat(descriptor), place)
         content = os.read(descriptor, MAX_KEY_BYTES + 1)
@@ -64,7 +64,7 @@ def _check_file(found: os.stat_result, place: str) -> None:
         raise AgentRefused(f"{place} is not a regular file")
     if found.st_mode & stat.S_IRWXO:
         mode = stat.S_IMODE(found.st_mode)
-        raise AgentRefused(f"{place} is open to every user (mode {mode:04o}): chmod 600 it")
+        raise AgentRefused(f"{place} is accessible to every user (mode {mode:04o}): chmod 600 it")
 
 
 def _key(text: str, place: str) -> Secret:
@@ -72,7 +72,7 @@ def _key(text: str, place: str) -> Secret:
     if not key:
         raise AgentRefused(f"{place} is empty; put the key there")
     if len(key) > MAX_KEY_BYTES:
-        raise AgentRefused(f"{place} holds more than {MAX_KEY_BYTES} bytes: that is no key")
+        raise AgentRefused(f"{place} has more than {MAX_KEY_BYTES} bytes: that is not a key")
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise AgentRefused(f"{place} holds blanks, line breaks or more than ASCII: that is no key")
+        raise AgentRefused(f"{place} contains spaces, line breaks or non-ASCII: that is not a key")
     return Secret(key)

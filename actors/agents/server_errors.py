@@ -46,7 +46,7 @@ CURES = {
     405: "check baseUrl, which often ends in /v1",
     413: "lower historyLines",
     422: "check model; a strict server may need omit: [user, stream_options]",
-    429: "it asks for fewer requests",
+    429: "the server asks for fewer requests",
 }
 
 
@@ -56,7 +56,7 @@ def from_status(
     """The error that an answer with this status is. `headers` by lower-case name."""
     said = f"{url} answered {_named(status)}{_in_brackets(_codes(_error_in(body)))}"
     if 300 <= status < 400:
-        return AgentRefused(f"{said}: it redirects; give the final address as baseUrl")
+        return AgentRefused(f"{said}: a redirect; give the final address as baseUrl")
     cure = f"; {CURES[status]}" if status in CURES else ""
     if _is_transient(status):
         wait_s = retry_after_s(headers, now_s=now_s)
@@ -67,7 +67,7 @@ def from_status(
 def from_error(url: str, error: object) -> AgentError:
     """The error that an `error` object within an answer of status 200 is."""
     codes = _codes(error)
-    said = f"{url} reported an error in place of its answer{_in_brackets(codes)}"
+    said = f"{url} reported an error instead of an answer{_in_brackets(codes)}"
     status = _status_in(error)
     if status is not None:
         permanent = not _is_transient(status)

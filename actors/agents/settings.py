@@ -55,7 +55,7 @@ class CommandSettings(
         if not self.argv or not self.argv[0].strip():
             raise ValueError("argv must name a program, then its arguments: [program, arg, …]")
         if any("\0" in part for part in self.argv):
-            raise ValueError("argv can't hold a NUL character")
+            raise ValueError("argv can't contain a NUL character")
         _between("timeoutMs", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
         _between("maxReplyBytes", self.max_reply_bytes, MIN_REPLY_BYTES, MAX_REPLY_BYTES)
         for name in self.env:
@@ -91,7 +91,7 @@ class OpenAISettings(
         if not self.model.strip():
             raise ValueError("model must be the name of a model, as the server calls it")
         if self.key_env is not None and self.key_file is not None:
-            raise ValueError("keyEnv and keyFile exclude each other: keep one")
+            raise ValueError("keyEnv and keyFile can't both be set: keep one")
         if self.key_env is not None:
             _env_name("keyEnv", self.key_env)
         _whole_path("keyFile", self.key_file)
@@ -107,7 +107,7 @@ class OpenAISettings(
         if url.scheme == "https" or _is_loopback(url.hostname or ""):
             return ()
         what = "the key and every message" if self.key_env or self.key_file else "every message"
-        return (f"baseUrl: plain http to another machine shows {what} on the way; use https",)
+        return (f"baseUrl: plain http to another machine exposes {what}; use https",)
 
 
 AgentSettings = EchoSettings | CommandSettings | OpenAISettings
@@ -127,7 +127,7 @@ def _env_name(option: str, name: str) -> None:
 def _whole_path(option: str, path: str | None) -> None:
     # A relative path would depend on where the daemon was started.
     if path is not None and (not path.startswith(("/", "~/")) or "\0" in path):
-        raise ValueError(f"{option} must be a whole path: it begins with / or ~/")
+        raise ValueError(f"{option} must be an absolute path: it begins with / or ~/")
 
 
 def _server(base_url: str) -> None:
@@ -140,7 +140,7 @@ def _server(base_url: str) -> None:
         raise ValueError("baseUrl must be an http or https address: http://127.0.0.1:11434/v1")
     if _holds_more_than_a_place(url):
         raise ValueError(
-            "baseUrl can't hold a user, a password, ? or #; a key belongs into keyEnv or keyFile"
+            "baseUrl can't contain a user, a password, ? or #; a key belongs in keyEnv or keyFile"
         )
 
 
@@ -150,13 +150,13 @@ def _holds_more_than_a_place(url: SplitResult) -> bool:
 
 def _header(name: str, value: str) -> None:
     if not HEADER_NAME.fullmatch(name):
-        raise ValueError("headers: a name holds only letters, digits and -")
+        raise ValueError("headers: a name may contain only letters, digits and -")
     if name.lower() in SECRET_HEADERS:
         raise ValueError(f"headers: {name} is a secret; use keyEnv or keyFile")
     if name.lower() in OWN_HEADERS:
         raise ValueError(f"headers: {name} is set by ztm-chat itself")
     if not HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"headers: the value of {name} holds more than printable ASCII")
+        raise ValueError(f"headers: the value of {name} must be printable ASCII")
 
 
 def _is_loopback(host: str) -> bool:

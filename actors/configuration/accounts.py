@@ -122,7 +122,7 @@ def _check_permit(read: dict[str, Any], path: Path, findings: Findings) -> None:
     if source in needed:
         field, option, kind = needed[source]
         if field not in read:
-            hint = f"it is required where permitSource is {source}"
+            hint = f"it is required when permitSource is {source}"
             findings.error((*path, option), allowed(kind), found="nothing", hint=hint)
 
 
@@ -160,10 +160,8 @@ def _refuse_twins(accounts: Iterable[AccountState], findings: Findings) -> None:
         )
         if twin is not account:
             found = (
-                f"the agent, mesh and username of {show(twin.path)} in line"
-                f" {findings.line(twin.path)} again in line {findings.line(account.path)}"
+                f"the same agent, mesh and username in {show(twin.path)}"
+                f" (line {findings.line(twin.path)}) and here (line {findings.line(account.path)})"
             )
             hint = "disable or remove one of the two"
-            findings.error(
-                account.path, "one enabled account for a ZTM user", found=found, hint=hint
-            )
+            findings.error(account.path, "one enabled account per ZTM user", found=found, hint=hint)

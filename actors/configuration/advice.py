@@ -1,4 +1,4 @@
-"""What is allowed, but an operator should know."""
+"""Warnings: what is allowed, but an operator should know."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from events.policy.tools import warnings_for
 
 
 def advise(account: AccountState, findings: Findings) -> None:
-    """Adds the warnings about one account. A disabled one is looked at too: it may be enabled."""
+    """Adds the warnings about one account. A disabled one is checked too: it may be enabled."""
     _direct(account, findings)
     _groups(account, findings)
     _connections(account, findings)
@@ -30,7 +30,7 @@ def _groups(account: AccountState, findings: Findings) -> None:
     path = account.where("group_permissions")
     if options.enable_groups and options.creator_bypass is True:
         place = account.origin.get("creator_bypass", account.where("enable_groups"))
-        found = "creatorBypass true: a stranger who makes a group and adds the bot is answered"
+        found = "creatorBypass true: a stranger who creates a group and adds the bot is answered"
         findings.warn(place, found, "set creatorBypass to false, or to a list of names")
     if options.group_permissions and not options.enable_groups:
         found = "groupPermissions while enableGroups is false: no group is answered"
@@ -47,8 +47,8 @@ def _folded_alike(account: AccountState, path: Path, findings: Findings) -> None
         creator, group = group_key(key)
         twin = first.setdefault((fold(creator), fold(group)), key)
         if twin != key:
-            found = f"a group that differs from {twin} (line {findings.line((*path, twin))}) in "
-            found += "case or composition only"
+            line = findings.line((*path, twin))
+            found = f"a group that differs from {twin} (line {line}) only in case or composition"
             findings.warn((*path, key), found, "keep the one that is written as ZTM shows it")
 
 
@@ -72,10 +72,12 @@ def _connections(account: AccountState, findings: Findings) -> None:
     for field in ("agent_url", "permit_url"):
         url: str | None = getattr(options, field)
         if url and url.startswith("http:") and not is_loopback(url):
-            found = "plain http to another machine: who is between can read and change everything"
+            found = (
+                "plain http to another machine: anyone in between can read and change everything"
+            )
             findings.warn(account.where(field), found, "use https")
     if options.tls and options.agent_url.startswith("http:"):
-        findings.warn(account.where("tls"), "tls, but agentUrl is plain http: it is not used")
+        findings.warn(account.where("tls"), "tls, but agentUrl is plain http: tls is not used")
     if isinstance(options.agent, OpenAISettings):
         for warning in options.agent.warnings():
             findings.warn(account.where("agent"), warning)

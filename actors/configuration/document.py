@@ -27,12 +27,12 @@ KINDS = {
     "int": "whole number",
     "bool": "boolean",
     "null": "null",
-    "float": "number with a fraction",
+    "float": "decimal number",
     "timestamp": "date",
     "merge": "merge key",
     "value": "text",
 }
-SYNTAX_HINT = "often an indentation, a missing `:` or quote, here or in the line above"
+SYNTAX_HINT = "often wrong indentation, or a missing `:` or quote, here or in the line above"
 FOREIGN = ("alias", "value with a tag")
 
 
@@ -85,7 +85,7 @@ def parse(content: bytes, file: str) -> Node:
     except yaml.MarkedYAMLError as error:
         raise _invalid(file, error.problem_mark, *_explain(error, text)) from None
     except yaml.YAMLError:
-        raise _invalid(file, None, "something that YAML can't read", "valid YAML") from None
+        raise _invalid(file, None, "something that is not YAML", "valid YAML") from None
     finally:
         loader.dispose()
 

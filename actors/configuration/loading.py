@@ -70,7 +70,7 @@ def _content(path: FilePath) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unreadable(path, "something else than a regular file")
+                raise _unreadable(path, "something other than a regular file")
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, f"a file that can't be read: {error.strerror}") from None
@@ -124,7 +124,7 @@ def _store(
     options: StoreOptions, locate: Locate, state: FilePath, findings: Findings
 ) -> StoreSettings:
     if options.map_size > options.max_map_size:
-        hint = "it is at most maxMapSize"
+        hint = "it must not exceed maxMapSize"
         findings.error((*SECTION, "store", "mapSize"), f"{options.max_map_size} bytes", hint=hint)
     path = locate(options.path) if options.path else state / "log"
     retention_s = options.retention or 0
@@ -136,6 +136,6 @@ def _gateway(
 ) -> GatewaySettings:
     socket = locate(options.socket) if options.socket else state / "gateway.sock"
     if options.socket and len(os.fsencode(socket)) > MAX_SOCKET_BYTES:
-        allowed = f"a path of at most {MAX_SOCKET_BYTES} bytes, as sockets have it"
+        allowed = f"a path of at most {MAX_SOCKET_BYTES} bytes, the limit for sockets"
         findings.error((*SECTION, "gateway", "socket"), allowed)
     return GatewaySettings(socket, options.max_turns)

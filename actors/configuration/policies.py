@@ -55,5 +55,5 @@ def check_repeated(entries: dict[str, GroupOptions], path: Path, findings: Findi
             ("group", entry.group, group),
         ):
             if said is not None and said != meant:
-                hint = "it repeats the key, and may be left out"
+                hint = "it must equal the key, or be left out"
                 findings.error((*path, key, option), quoted(meant), hint=hint)

@@ -1,7 +1,7 @@
 """What is wrong with a configuration, and where.
 
 ConfigurationError
-├── ConfigurationNotFound   there is no file at any place that was looked at
+├── ConfigurationNotFound   there is no file in any of the places searched
 └── ConfigurationInvalid    there is one, with at least one problem
 """
 
@@ -41,13 +41,13 @@ class ConfigurationError(Exception):
 
 
 class ConfigurationNotFound(ConfigurationError):
-    """There is no configuration; `looked_at` is every place where one was looked for."""
+    """There is no configuration; `looked_at` is every place that was searched."""
 
     def __init__(self, looked_at: Sequence[Path]) -> None:
         self.looked_at = tuple(looked_at)
         places = ", ".join(str(place) for place in looked_at)
         super().__init__(
-            f"no configuration found; looked at {places}. Name one with --config, or write one"
+            f"no configuration found; looked for {places}. Create one, or name one with --config"
         )
 
 

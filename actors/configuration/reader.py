@@ -111,7 +111,7 @@ class Reader:
         if isinstance(name, Scalar) and not name.is_foreign and len(name.text) <= MAX_KEY_CHARS:
             return name.text
         self._findings.saw((*path, "?"), name, name)
-        self._findings.error((*path, "?"), "a short word", found="a key that is no name")
+        self._findings.error((*path, "?"), "a short name", found="a key that is not a name")
         return None
 
     def _one_section(self, kinds: tuple[Any, ...], node: Mapping, path: Path) -> Any:

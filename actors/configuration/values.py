@@ -52,12 +52,12 @@ def web_address(value: object) -> str:
 def _url(value: object) -> SplitResult:
     written = text(value)
     if not written.isprintable() or " " in written:
-        raise Unfit("it holds blanks or control characters")
+        raise Unfit("it contains spaces or control characters")
     try:
         url = urlsplit(written)
         well_formed = bool(url.hostname) and url.port != 0
     except ValueError:
-        raise Unfit("the host or the port can't be read") from None
+        raise Unfit("the host or the port is invalid") from None
     if "@" in url.netloc:
         raise Unfit("leave out the part before @", found="an address with a user or password")
     if url.scheme not in ("http", "https") or not well_formed:
@@ -92,7 +92,7 @@ def ztm_name(value: object) -> str:
     if not name.strip():
         raise Unfit("it is blank")
     if name != name.strip():
-        raise Unfit("remove the blanks at its ends")
+        raise Unfit("remove the spaces at its ends")
     return _safe(name)
 
 
@@ -108,7 +108,7 @@ def group_key(value: object) -> tuple[str, str]:
     if not slash:
         raise Unfit("it has no /")
     if not group or group != group.strip() or not group.isprintable():
-        raise Unfit("the group is blank, has blanks at its ends, or holds invisible characters")
+        raise Unfit("the group is empty, has spaces at its ends, or contains invisible characters")
     if len(group.encode()) > MAX_NAME_BYTES:
         raise Unfit(f"the group is longer than {MAX_NAME_BYTES} bytes")
     return ztm_name(creator), group
@@ -116,9 +116,9 @@ def group_key(value: object) -> tuple[str, str]:
 
 def _safe(name: str) -> str:
     if name in (".", "..") or any(mark in name for mark in "/\\"):
-        raise Unfit("a name can't be . or .. and can't hold / or \\")
+        raise Unfit("a name can't be . or .. and can't contain / or \\")
     if not name.isprintable():
-        raise Unfit("it holds characters that can't be seen")
+        raise Unfit("it contains invisible characters")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise Unfit(f"it is longer than {MAX_NAME_BYTES} bytes")
     return name
@@ -128,9 +128,9 @@ def path_text(value: object) -> str:
     """The path of a file, not yet resolved: see `absolute`."""
     path = text(value)
     if not path.strip() or not path.isprintable() or len(path.encode()) > MAX_PATH_BYTES:
-        raise Unfit("it is blank, too long, or holds control characters")
+        raise Unfit("it is blank, too long, or contains control characters")
     if path.startswith("~") and path != "~" and not path.startswith("~/"):
-        raise Unfit("~ stands for your own folder only, as in ~/permit.json")
+        raise Unfit("~ is your own home folder only, as in ~/permit.json")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The types of options in words: what one may hold, and what somebody may have meant instead."""
+"""Option types in plain language: what is allowed, and what somebody may have meant instead."""
 
 from difflib import get_close_matches
 from types import NoneType, UnionType
@@ -56,12 +56,12 @@ def advice_on_unknown(section: Any, key: str) -> str:
     known = option_names(section)
     close = closest(key, known)
     if key == "<<":
-        return "merge keys are not read; write the options out"
+        return "merge keys are not supported; write the options out"
     if close and bare(close) == bare(key):
         return f"did you mean {close}?"
     if home := next((home for owner, home in HOMES if key in option_names(owner)), None):
         return f"{key} belongs in {home}"
-    return f"did you mean {close}?" if close else "known are: " + ", ".join(known)
+    return f"did you mean {close}?" if close else "known options: " + ", ".join(known)
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:

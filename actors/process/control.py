@@ -1,7 +1,7 @@
-"""The private socket by which an operator asks the running daemon, and decides.
+"""The private socket through which an operator queries and controls the running daemon.
 
 HTTP over a Unix socket that only its owner can open. Requests and answers are small JSON documents;
-what is not understood is refused with a sentence.
+an invalid request gets an error with a sentence that says why.
 """
 
 import asyncio
@@ -31,38 +31,38 @@ from store.read_models.erasure import accounts_with, nearest
 log = logging.getLogger(__name__)
 
 BODY_BYTES = 65_536
-"""The largest request that is read."""
+"""The largest request that is accepted."""
 
-RULING_S = 10.0
-"""How long an account may take to record a ruling."""
+ANSWER_S = 10.0
+"""How long an actor may take to carry out a request, in seconds."""
 
 STOP_S = 1.0
-"""How long a request that is under way may delay a stop."""
+"""How long a request in progress may delay a stop, in seconds."""
 
 
-class PairingRequestBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A ruling: by `code`, or by `person` (and `account`, when several have that person)."""
+class PairingBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom a pairing decision is about: `code`, or `person` (and `account`, if it is ambiguous)."""
 
     code: str = ""
     person: str = ""
     account: str = ""
 
 
-class Letter(msgspec.Struct, forbid_unknown_fields=True):
+class DeadLetterBody(msgspec.Struct, forbid_unknown_fields=True):
     """A dead letter, by the sequence of its message."""
 
     seq: int
 
 
-class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose words are to be given up; `account`: only there."""
+class ForgetBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose messages to erase; only in `account`, if it is given."""
 
     person: str
     account: str = ""
 
 
 class Control:
-    """Serves the socket at `path`. `status` gives what is shown; `tell` reaches the actors."""
+    """Serves the socket at `path`. `status` makes the status; `tell` reaches the actors."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class Control:
             routes=[
                 Route("/status", self._get_status),
                 Route("/pairings", self._get_pairings),
-                Route("/pairings/{kind}", self._post_ruling, methods=["POST"]),
-                Route("/dead-letters/{kind}", self._post_redeem, methods=["POST"]),
+                Route("/pairings/{kind}", self._post_pairing, methods=["POST"]),
+                Route("/dead-letters/{kind}", self._post_dead_letter, methods=["POST"]),
                 Route("/forget", self._post_forget, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: _unknown, TimeoutError: _late},
+            exception_handlers={HTTPException: _unknown_request, TimeoutError: _timed_out},
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -123,31 +123,31 @@ class Control:
     async def _get_pairings(self, _: Request) -> JSONResponse:
         return JSONResponse(await asyncio.to_thread(self._pairings))
 
-    async def _post_ruling(self, request: Request) -> JSONResponse:
+    async def _post_pairing(self, request: Request) -> JSONResponse:
         kind = request.path_params["kind"]
         if kind not in ("approve", "deny", "revoke"):
-            return _refusal(404, f"there is no ruling {kind!r}; there are approve, deny, revoke")
+            return _refusal(404, f"unknown action {kind!r}; use approve, deny or revoke")
         try:
-            judged = msgspec.json.decode(await _body(request), type=PairingRequestBody)
-            account, person = await asyncio.to_thread(self._whom, kind, judged)
+            body = msgspec.json.decode(await _body(request), type=PairingBody)
+            account, person = await asyncio.to_thread(self._whom, kind, body)
         except (msgspec.MsgspecError, ValueError, AmbiguousCode) as error:
             return _refusal(400, str(error))
-        ruled = await self._rule(kind, account, person)
-        if ruled is None:
-            return _refusal(409, f"{person} has nothing to {kind} in account {account}")
-        return JSONResponse({"account": account, "person": ruled})
+        decided = await self._decide(kind, account, person)
+        if decided is None:
+            return _refusal(409, f"nothing to {kind} for {person} in account {account}")
+        return JSONResponse({"account": account, "person": decided})
 
-    async def _post_redeem(self, request: Request) -> JSONResponse:
+    async def _post_dead_letter(self, request: Request) -> JSONResponse:
         kind = request.path_params["kind"]
         if kind not in ("retry", "drop"):
-            return _refusal(404, f"a dead letter can be retried or dropped, not {kind!r}")
+            return _refusal(404, f"unknown action {kind!r}; use retry or drop")
         try:
-            seq = msgspec.json.decode(await _body(request), type=Letter).seq
+            seq = msgspec.json.decode(await _body(request), type=DeadLetterBody).seq
         except (msgspec.MsgspecError, ValueError) as error:
             return _refusal(400, str(error))
         letter, tools = await asyncio.to_thread(self._letter, seq)
         if letter is None:
-            return _refusal(404, f"{seq} is no dead letter; see: ztm-chat dead-letters list")
+            return _refusal(404, f"{seq} is not a dead letter; see: ztm-chat dead-letters list")
         granted = None if kind == "drop" else tools or ToolGrant(allow=())
         done = await self._answered(
             lambda answer: self._tell(
@@ -155,21 +155,21 @@ class Control:
             )
         )
         if not done:
-            return _refusal(409, "its sender is no longer let in, so it is not answered")
+            return _refusal(409, "its sender is no longer accepted, so it was not retried")
         return JSONResponse({"seq": seq, "stream": letter.stream})
 
     async def _post_forget(self, request: Request) -> JSONResponse:
         try:
-            wanted = msgspec.json.decode(await _body(request), type=Forgotten)
+            wanted = msgspec.json.decode(await _body(request), type=ForgetBody)
         except (msgspec.MsgspecError, ValueError) as error:
             return _refusal(400, str(error))
         person = wanted.person
-        ids = [_account.id for _account in self._accounts if wanted.account in ("", _account.id)]
+        ids = [config.id for config in self._accounts if wanted.account in ("", config.id)]
         accounts = accounts_with(self._log, ids, person)
         if not accounts:
             names = await asyncio.to_thread(nearest, self._log, person)
-            near = f"; names like it: {', '.join(map(repr, names))}" if names else ""
-            return _refusal(404, f"no words of {person!r} are kept{near}")
+            near = f"; similar names: {', '.join(map(repr, names))}" if names else ""
+            return _refusal(404, f"no messages of {person!r} are stored{near}")
         for account in accounts:
             await self._answered(
                 lambda answer, account=account: self._tell(  # type: ignore[misc]
@@ -186,29 +186,32 @@ class Control:
         return msgspec.to_builtins(found)
 
     def _letter(self, seq: int) -> tuple[DeadLetter | None, ToolGrant | None]:
-        letter = next((one for one in dead_letters(self._log) if one.seen.seq == seq), None)
+        letter = next(
+            (letter for letter in dead_letters(self._log) if letter.seen.seq == seq), None
+        )
         return letter, tools_of(self._log, letter.seen) if letter else None
 
-    def _whom(self, kind: str, judged: PairingRequestBody) -> tuple[str, str]:
-        """The account and person that a ruling means. Raises `ValueError` when it means nobody."""
+    def _whom(self, kind: str, body: PairingBody) -> tuple[str, str]:
+        """The account and person that a decision is about. Raises `ValueError` if nobody is."""
         if kind == "revoke":
-            named = [
-                paired_person
-                for paired_person in paired(self._log, self._accounts)
-                if paired_person.person == judged.person
-                and judged.account in ("", paired_person.account)
+            approved = [
+                approval
+                for approval in paired(self._log, self._accounts)
+                if approval.person == body.person and body.account in ("", approval.account)
             ]
-            if len(named) != 1:
-                found = "nobody" if not named else f"{len(named)} accounts' people"
-                msg = f"{judged.person!r} names {found} among those let in; see: pairing list"
+            if not approved:
+                msg = f"{body.person!r} is not approved; see: ztm-chat pairing list"
                 raise ValueError(msg)
-            return named[0].account, named[0].person
+            if len(approved) > 1:
+                msg = f"{body.person!r} is approved in several accounts; choose one with --account"
+                raise ValueError(msg)
+            return approved[0].account, approved[0].person
         requests = [
-            pending_file
-            for pending_file in pending(self._log, self._accounts, self._now_ms())
-            if judged.account in ("", pending_file.account)
+            request
+            for request in pending(self._log, self._accounts, self._now_ms())
+            if body.account in ("", request.account)
         ]
-        request = of_code(requests, judged.code)
+        request = of_code(requests, body.code)
         if request is None:
             msg = (
                 "no pending pairing request has this code (codes are valid for one hour);"
@@ -217,18 +220,18 @@ class Control:
             raise ValueError(msg)
         return request.account, request.person
 
-    async def _rule(
+    async def _decide(
         self, kind: Literal["approve", "deny", "revoke"], account: str, person: str
     ) -> str | None:
-        ruled: str | None = await self._answered(
+        decided: str | None = await self._answered(
             lambda answer: self._tell(
                 account_stream(account), PairingDecision(kind, person, "operator", answer)
             )
         )
-        return ruled
+        return decided
 
     async def _answered(self, tell: Callable[[Callable[[Any], None]], None]) -> Any:
-        """What an actor answers to what `tell` tells it; raises `TimeoutError` after `RULING_S`."""
+        """What an actor answers to what `tell` tells it; raises `TimeoutError` after `ANSWER_S`."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Any] = loop.create_future()
 
@@ -236,7 +239,7 @@ class Control:
             loop.call_soon_threadsafe(_set, answered, found)
 
         tell(answer)
-        return await asyncio.wait_for(answered, RULING_S)
+        return await asyncio.wait_for(answered, ANSWER_S)
 
 
 def _set(future: "asyncio.Future[Any]", answer: Any) -> None:
@@ -244,15 +247,15 @@ def _set(future: "asyncio.Future[Any]", answer: Any) -> None:
         future.set_result(answer)
 
 
-async def _unknown(request: Request, error: Exception) -> JSONResponse:
+async def _unknown_request(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 400
     asked = f"{request.method} {request.url.path}"
-    return _refusal(status, f"this daemon does not know {asked}; is it of another release?")
+    return _refusal(status, f"unknown request {asked}; is the daemon of another release?")
 
 
-async def _late(_: Request, __: Exception) -> JSONResponse:
+async def _timed_out(_: Request, __: Exception) -> JSONResponse:
     return _refusal(
-        503, f"not done within {RULING_S:.0f} s, perhaps later; what holds it up: ztm-chat status"
+        503, f"timed out after {ANSWER_S:.0f} s; it may still complete. See: ztm-chat status"
     )
 
 

@@ -170,7 +170,7 @@ class Daemon:
             if state.policy and known != (account.mesh, account.username):
                 msg = (
                     f"account {account.id} was {known[1]} on mesh {known[0]}, and the configuration"
-                    f" now says {account.username} on mesh {account.mesh}; approvals must not move"
+                    f" now says {account.username} on mesh {account.mesh}; approvals must not pass"
                     " to another identity: give it a new account id"
                 )
                 raise AccountMoved(msg)

@@ -1,4 +1,4 @@
-"""Pairing as an operator sees it: who waits with which code, and whom a code means."""
+"""Pairing as an operator sees it: pending requests, approved people, and whose code it is."""
 
 import hmac
 
@@ -21,7 +21,7 @@ class Pending(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Paired(msgspec.Struct, frozen=True, rename="camel"):
-    """Somebody who was let in."""
+    """Somebody who was approved."""
 
     account: str
     person: str
@@ -46,11 +46,11 @@ def pending(log: EventLog, accounts: tuple[AccountConfig, ...], now_ms: int) -> 
                         account.id, request.person, code, request.requested_ms, request.expires_ms
                     )
                 )
-    return sorted(found, key=lambda one: one.requested_at)
+    return sorted(found, key=lambda request: request.requested_at)
 
 
 def paired(log: EventLog, accounts: tuple[AccountConfig, ...]) -> list[Paired]:
-    """Everybody who was let in, by account and name."""
+    """Everybody who was approved, by account and name."""
     return [
         Paired(account.id, person)
         for account in accounts
@@ -59,11 +59,11 @@ def paired(log: EventLog, accounts: tuple[AccountConfig, ...]) -> list[Paired]:
 
 
 def of_code(requests: list[Pending], code: str) -> Pending | None:
-    """The request that `code` (as typed) means. Raises `AmbiguousCode`."""
+    """The request with `code` (as typed). Raises `AmbiguousCode`."""
     typed = code.strip().upper().encode()
     found = [request for request in requests if hmac.compare_digest(request.code.encode(), typed)]
     if len(found) > 1:
-        accounts = ", ".join(one.account for one in found)
-        msg = f"the code stands for requests of several accounts ({accounts}): name the account"
+        accounts = ", ".join(request.account for request in found)
+        msg = f"several accounts ({accounts}) have a request with this code; add --account"
         raise AmbiguousCode(msg)
     return found[0] if found else None

@@ -31,7 +31,7 @@ def bind(path: Path) -> socket.socket:
     except OSError as error:
         if isinstance(error, SocketUnusable):
             raise
-        msg = f"the daemon's socket can't be made at {path}: {error.strerror or error}"
+        msg = f"cannot create the daemon's socket at {path}: {error.strerror or error}"
         raise SocketUnusable(msg) from error
     listening.setblocking(False)
     return listening
@@ -44,7 +44,7 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        msg = f"{path} is in the way of the daemon's socket, and is no socket: move it"
+        msg = f"{path} exists and is not a socket: move it, or set gateway.socket"
         raise SocketUnusable(msg)
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -52,7 +52,7 @@ def _remove_stale(path: Path) -> None:
     except ConnectionRefusedError:
         path.unlink()
     else:
-        msg = f"another daemon answers on {path}: stop it, or set gateway.socket"
+        msg = f"another daemon is listening on {path}: stop it, or set gateway.socket"
         raise SocketUnusable(msg)
     finally:
         probe.close()

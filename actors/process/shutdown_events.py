@@ -45,7 +45,9 @@ class ShutdownEvents:
         self._bell.setblocking(False)
         self._button.setblocking(False)
         self._fd_before = signal.set_wakeup_fd(self._button.fileno(), warn_on_full_buffer=False)
-        self._before: dict[int, Any] = {one: signal.signal(one, self._stop) for one in STOPPING}
+        self._before: dict[int, Any] = {
+            number: signal.signal(number, self._stop) for number in STOPPING
+        }
         return self
 
     def __exit__(
@@ -82,6 +84,6 @@ class ShutdownEvents:
             self._bell.recv(4_096)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        for one in STOPPING:
-            signal.signal(one, signal.SIG_DFL)
+        for stopping in STOPPING:
+            signal.signal(stopping, signal.SIG_DFL)
         self.tell(Stop(signal.Signals(number).name))

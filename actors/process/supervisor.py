@@ -51,7 +51,7 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
                     return
                 case RunFailed(error):
                     failure = error
-                    log.error("the log failed; starting again: %s", error)
+                    log.error("the log failed, restarting: %s", error)
             if time.monotonic() - began > LASTED_S:
                 back_off.succeeded()
             if isinstance(said := news.wait(back_off.failed()), Stop):
@@ -66,9 +66,10 @@ def _run(daemon: Daemon, news: ShutdownEvents, *, again: bool) -> Stop | RunFail
     except (LogError, OSError) as error:
         if not again:
             raise
-        log.error("the daemon can't be started again: %s", error)  # noqa: TRY400 - its own words say it all
+        log.error("could not restart the daemon: %s", error)  # noqa: TRY400 - the message says it all
         return None
-    log.info("running with %d accounts", len(daemon.enabled))
+    accounts = len(daemon.enabled)
+    log.info("running: %d %s", accounts, "account" if accounts == 1 else "accounts")
     said = news.wait()
     daemon.stop(said.signal if isinstance(said, Stop) else "failed")
     return said

@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Run the command line; the process's exit code says how it went."""
+    """Run the command line; ends the process with the command's exit code."""
     from ztm_chat.cli import cli
 
     cli(prog_name="ztm-chat")

@@ -1,7 +1,6 @@
 """The command line: its commands by name, each imported only when it is run.
 
-Exit codes: 0 it went well; 1 it did not; 2 bad usage, bad configuration, or a log that can't be
-used.
+Exit codes: 0 success; 1 failure; 2 bad usage, bad configuration, or an unusable log.
 """
 
 import os
@@ -12,29 +11,29 @@ from typing import Any
 import click
 
 from ztm_chat.failure import FAILED, Failure
-from ztm_chat.shown import safe
+from ztm_chat.printing.terminal import safe
 
 COMMANDS = {
     "run": ("ztm_chat.commands.run", "Run the daemon in the foreground."),
     "status": ("ztm_chat.commands.status", "Show what the daemon and its accounts are doing."),
     "pairing": ("ztm_chat.commands.pairing", "List, approve, deny and revoke pairings."),
-    "why": ("ztm_chat.commands.why", "Explain what was done with a message, and why."),
+    "why": ("ztm_chat.commands.why", "Explain what happened to a message, and why."),
     "dead-letters": (
         "ztm_chat.commands.dead_letters",
         "List, show, retry and drop messages that the agent could not answer.",
     ),
-    "audit": ("ztm_chat.audit_commands.audit", "Show, prove and re-run every decision on record."),
-    "replay": ("ztm_chat.audit_commands.replay", "Fold the log again, compare, show the state."),
-    "export": ("ztm_chat.audit_commands.export", "Export conversations: JSON Lines, or a page."),
-    "forget": ("ztm_chat.audit_commands.forget", "Give up a person's words for good."),
+    "audit": ("ztm_chat.audit_commands.audit", "Show, verify and re-run the decisions on record."),
+    "replay": ("ztm_chat.audit_commands.replay", "Rebuild state from the log and compare it."),
+    "export": ("ztm_chat.audit_commands.export", "Export conversations as JSON Lines or HTML."),
+    "forget": ("ztm_chat.audit_commands.forget", "Permanently erase a person's messages."),
     "store": ("ztm_chat.commands.store", "Check, back up, restore and salvage the log."),
-    "demo": ("ztm_chat.commands.demo", "Show the main job happening, on an embedded mesh."),
+    "demo": ("ztm_chat.commands.demo", "Show ztm-chat at work on an embedded mesh."),
 }
 """Each command's module, which holds it as `command`, and its line in the list of commands."""
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is asked for, and says failures in one sentence."""
+    """A group that imports a command when it is asked for, and reports failures in one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands, in the order of `COMMANDS`."""
@@ -56,24 +55,24 @@ class Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a failure is told, and traced only for who debugs it."""
+        """Run the command; a failure is reported, with a traceback only at the log level debug."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click's own ways to end
-        except Exception as error:  # noqa: BLE001 - the last place that can say it in a sentence
+        except Exception as error:  # noqa: BLE001 - the last place that can report it in a sentence
             if os.environ.get("ZTM_CHAT_LOG_LEVEL", "").strip().lower() == "debug":
                 traceback.print_exception(error)
-            click.echo(f"ztm-chat: {_told(error)}", err=True)
+            click.echo(f"ztm-chat: {_message(error)}", err=True)
             ctx.exit(error.code if isinstance(error, Failure) else FAILED)
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, Failure):
         return str(error)
     return (
-        f"a fault of its own stopped it ({type(error).__name__}: {safe(str(error), 300)});"
-        " to see where, set ZTM_CHAT_LOG_LEVEL=debug"
+        f"internal error ({type(error).__name__}: {safe(str(error), 300)});"
+        " for a traceback, set ZTM_CHAT_LOG_LEVEL=debug"
     )
 
 

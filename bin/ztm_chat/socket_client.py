@@ -12,7 +12,7 @@ TIMEOUT_S = 15.0
 
 
 class NotRunning(Failure):
-    """Nobody answers on the socket."""
+    """No daemon is listening on the socket."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -28,9 +28,9 @@ class _Connection(http.client.HTTPConnection):
 
 
 def ask(path: Path, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
-    """What the daemon whose socket is at `path` answers, from its JSON.
+    """The answer of the daemon whose socket is at `path`, decoded from JSON.
 
-    Raises `NotRunning`, and `Failure` with the daemon's own words when it refuses.
+    Raises `NotRunning`, and `Failure` with the daemon's own message when it refuses.
     """
     connection = _Connection(path)
     try:
@@ -38,13 +38,13 @@ def ask(path: Path, method: str, target: str, body: dict[str, Any] | None = None
         answer = connection.getresponse()
         data = json.loads(answer.read())
     except (FileNotFoundError, ConnectionError) as error:
-        msg = f"no daemon answers on {path}; start it with: ztm-chat run"
+        msg = f"no daemon is listening on {path}; start it with: ztm-chat run"
         raise NotRunning(msg) from error
     except PermissionError as error:
-        msg = f"the daemon's socket {path} is another user's: run this as the user that runs it"
+        msg = f"no permission to open the socket {path}: run this as the user who runs the daemon"
         raise Failure(msg) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        msg = f"the daemon on {path} gave no usable answer: {error}"
+        msg = f"no valid answer from the daemon on {path}: {error}"
         raise Failure(msg) from error
     finally:
         connection.close()

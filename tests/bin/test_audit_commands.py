@@ -89,25 +89,25 @@ def test_a_log_is_verified_against_a_head_that_was_kept(written: Path, tmp_path:
     kept = tmp_path / "heads"
     kept.write_text(run(written, "audit", "head"))
     shown = run(written, "audit", "verify", "--from-head", str(kept))
-    assert "The log holds." in shown
-    assert f"It extends the head {kept.read_text().strip()}." in shown
+    assert "Log verified." in shown
+    assert f"Extends head {kept.read_text().strip()}." in shown
     found = json.loads(run(written, "audit", "verify", "--no-bodies", "--jobs", "2", "--json"))
-    assert found["holds"]
-    assert found["decisionsWithoutWords"] == found["decisions"] > 100
+    assert found["verified"]
+    assert found["decisionsWithoutText"] == found["decisions"] > 100
 
 
-def test_an_altered_log_does_not_hold_and_says_where(copy: Path) -> None:
+def test_an_altered_log_is_not_verified_and_the_place_is_named(copy: Path) -> None:
     data = (copy / "log" / "data.mdb").read_bytes()
     at = data.index(b"user1/team")
     (copy / "log" / "data.mdb").write_bytes(data[:at] + b"user2" + data[at + 5 :])
     shown = run(copy, "audit", "verify", code=1)
-    assert "The log does not hold. Event " in shown
+    assert "Verification failed at event " in shown
     assert "was altered" in shown
     found = run(copy, "audit", "verify", "--json", code=1)
     assert json.loads(found)["findings"][0]["seq"] > 0
 
 
-def test_what_is_no_head_or_no_log_is_said_to_be_that(written: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_head_or_not_a_log_is_refused(written: Path, tmp_path: Path) -> None:
     assert "not a head" in run(written, "audit", "verify", "--from-head", "a:b", code=2)
     assert "No such file" in run(written, "audit", "verify", "--from-head", "absent", code=2)
     configure(tmp_path, tmp_path / "openclaw.yaml")
@@ -147,13 +147,13 @@ def run_trail(folder: Path, *words: str) -> list[str]:
     return run(folder, "audit", "trail", "--json", *words).splitlines()
 
 
-def test_the_trail_is_narrowed_by_its_options(written: Path) -> None:
+def test_options_narrow_the_trail(written: Path) -> None:
     found = [json.loads(line) for line in run_trail(written, "--peer", "user1", "--limit", "0")]
-    assert {one["conversation"]["peer"] for one in found} == {"user1"}
+    assert {row["conversation"]["peer"] for row in found} == {"user1"}
     found = [json.loads(line) for line in run_trail(written, "--action", "pairing")]
-    assert {one["action"] for one in found} == {"pairing"}
+    assert {row["action"] for row in found} == {"pairing"}
     assert run_trail(written, "--since", "1s") == []
-    assert "is no time" in run(written, "audit", "trail", "--since", "whenever", code=2)
+    assert "is not a time" in run(written, "audit", "trail", "--since", "whenever", code=2)
 
 
 def test_the_trail_follows_until_it_is_interrupted(copy: Path) -> None:
@@ -170,8 +170,8 @@ def test_the_trail_follows_until_it_is_interrupted(copy: Path) -> None:
     from events.conversation.events import MessageIgnored
 
     ignored = MessageIgnored(b"i" * 16, "newcomer", 1, "blank", "feed")
-    (one,) = add_all(log, Draft("account/main/peer/newcomer", ignored))
-    assert following.stdout.readline().split()[0] == str(one.seq)
+    (record,) = add_all(log, Draft("account/main/peer/newcomer", ignored))
+    assert following.stdout.readline().split()[0] == str(record.seq)
     log.close()
     following.send_signal(signal.SIGINT)
     following.communicate(timeout=10)
@@ -181,25 +181,23 @@ def test_the_trail_follows_until_it_is_interrupted(copy: Path) -> None:
 # why
 
 
-def test_why_tells_what_the_policy_last_in_force_makes_of_it(written: Path) -> None:
+def test_why_tells_what_the_current_policy_would_decide(written: Path) -> None:
     rows = [json.loads(line) for line in run_trail(written, "--limit", "0")]
     asked = [row for row in rows if row["policy"]]
     assert "It would " in run(written, "why", str(asked[0]["seq"]))
     shown = run(written, "why", str(asked[-1]["seq"]))
-    assert "The policy that decided is the one last in force." in shown
+    assert "The policy has not changed since." in shown
 
 
 # what-if, replay
 
 
-def test_a_policy_is_tried_on_history_and_guards_against_what_is_unwanted(
-    written: Path, tmp_path: Path
-) -> None:
+def test_what_if_lists_changes_and_fails_on_unwanted_ones(written: Path, tmp_path: Path) -> None:
     new = configure(tmp_path, tmp_path / "new.yaml", "dmPolicy: allow")
     shown = run(written, "audit", "what-if", str(new))
-    assert "would come out otherwise" in shown
+    assert " would change." in shown
     found = json.loads(run(written, "audit", "what-if", str(new), "--json"))
-    assert sum(one["count"] for one in found["changes"]) > 0
+    assert sum(change["count"] for change in found["changes"]) > 0
     words = ("audit", "what-if", str(new), "--fail-if", "pairing->process")
     assert "<- --fail-if" in run(written, *words, code=1)
     run(written, "audit", "what-if", str(new), "--fail-if", "mention->exec")
@@ -210,7 +208,7 @@ def test_a_policy_is_tried_on_history_and_guards_against_what_is_unwanted(
 
 def test_replay_compares_and_shows_any_state(written: Path) -> None:
     shown = run(written, "replay")
-    assert "All that is derived is what the events say." in shown
+    assert "Derived indexes match the events." in shown
     assert "allowFrom: user1, user2, user3" in shown
     found = json.loads(run(written, "replay", "--json"))
     assert found["compared"]["differences"] == []
@@ -245,7 +243,7 @@ def test_an_export_holds_every_event_and_can_be_verified_by_others(
     verify = ("pkeyutl", "-verify", "-pubin", "-inkey", str(public), "-rawin")
     signature = ("-in", str(out), "-sigfile", f"{out}.sig")
     assert "Success" in openssl(*verify, *signature)
-    assert "no Ed25519 private key" in run(
+    assert "not an Ed25519 private key" in run(
         written, "export", "--output", str(out), "--sign", str(public), code=2
     )
 
@@ -255,7 +253,7 @@ def openssl(*words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_page_runs_nothing_and_hides_nothing(written: Path) -> None:
+def test_an_html_export_runs_nothing_and_hides_nothing(written: Path) -> None:
     page = run(written, "export", "--html")
     assert "<script" not in page
     assert "<b>" not in page
@@ -267,8 +265,8 @@ def test_a_page_runs_nothing_and_hides_nothing(written: Path) -> None:
         assert part not in page
 
 
-def test_a_cell_is_no_formula(copy: Path) -> None:
-    from ztm_chat.audit_commands.rows import csv_record
+def test_no_csv_cell_is_a_formula(copy: Path) -> None:
+    from ztm_chat.printing.decision_rows import csv_record
 
     for cell in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "=1\n2"):
         (parsed,) = next(csv.reader(io.StringIO(csv_record([cell]), newline="")))
@@ -279,16 +277,16 @@ def test_a_cell_is_no_formula(copy: Path) -> None:
 # forget
 
 
-def test_somebody_is_forgotten_without_a_daemon(copy: Path) -> None:
-    assert "Forgotten: user1 (account main)." in run(copy, "forget", "user1", "--yes")
+def test_a_person_is_forgotten_without_a_daemon(copy: Path) -> None:
+    assert "Erased all messages of user1 (account main)." in run(copy, "forget", "user1", "--yes")
     shown = run(copy, "audit", "verify")
-    assert "The log holds." in shown
+    assert "Log verified." in shown
     assert " 0 were erased" not in shown
     rows = [json.loads(row) for row in run_trail(copy, "--sender", "user1", "--limit", "0")]
     assert rows
     assert {row["text"] for row in rows} == {None}
     told = run(copy, "forget", "usr1", "--yes", code=1)
-    assert "no words of 'usr1' are kept; names like it: " in told
+    assert "no messages of 'usr1' are stored; similar names: " in told
     assert "user1" in told
 
 
@@ -298,7 +296,7 @@ def mesh() -> Iterator[Mesh]:
         yield mesh
 
 
-def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path) -> None:
+def test_a_person_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path) -> None:
     """What the mesh still shows of them is not taken in again; what is new is answered."""
     bot, alice = mesh.join("my-bot"), mesh.join("alice")
     operator = Operator(tmp_path)
@@ -310,8 +308,9 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     key = log.key("bot/alice").secret
     log.close()
     told = operator.run("forget", "alic", "--yes", code=1)
-    assert "no words of 'alic' are kept; names like it: 'alice'" in told
-    assert operator.run("forget", "alice", "--yes") == "Forgotten: alice (account bot).\n"
+    assert "no messages of 'alic' are stored; similar names: 'alice'" in told
+    erased = operator.run("forget", "alice", "--yes")
+    assert erased == "Erased all messages of alice (account bot).\n"
     assert "Text: erased." in operator.run("why", "--peer", "alice")
     for path in (tmp_path / "state" / "log").rglob("*"):
         assert path.is_dir() or key.hex().encode() not in path.read_bytes()
@@ -323,7 +322,7 @@ def test_somebody_is_forgotten_while_the_daemon_runs(mesh: Mesh, tmp_path: Path)
     assert len(entries) == 2
     rows = operator.run("audit", "trail", "--json", "--limit", "0").splitlines()
     assert [json.loads(row)["text"] for row in rows] == [None, "hello again"]
-    assert "The log holds." in operator.run("audit", "verify")
+    assert "Log verified." in operator.run("audit", "verify")
     stop(daemon)
 
 
@@ -345,5 +344,5 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_start(
     while key.hex() in (tmp_path / "state" / "log" / "keys").read_text():
         assert daemon.poll() is None
     stop(daemon)
-    assert "The log holds." in operator.run("audit", "verify")
+    assert "Log verified." in operator.run("audit", "verify")
     assert "Text: erased." in operator.run("why", "--peer", "alice")

@@ -81,7 +81,7 @@ class Operator:
         )
         assert daemon.stderr is not None
         line = daemon.stderr.readline()
-        assert "running with 1 accounts" in line, line + daemon.stderr.read()
+        assert "running: 1 account" in line, line + daemon.stderr.read()
         return daemon
 
 
@@ -167,8 +167,8 @@ def test_a_denied_request_is_gone(operator: Operator, alice: MeshAgent) -> None:
 
 @pytest.mark.usefixtures("daemon")
 def test_a_wrong_channel_or_too_many_words_are_refused(operator: Operator) -> None:
-    assert "there is no channel 'irc'" in operator.run("pairing", "approve", "irc", "X", code=2)
-    assert "give one code" in operator.run("pairing", "approve", "a", "b", "c", code=2)
+    assert "unknown channel 'irc'" in operator.run("pairing", "approve", "irc", "X", code=2)
+    assert "give one CODE" in operator.run("pairing", "approve", "a", "b", "c", code=2)
 
 
 def test_status_tells_what_runs_and_what_ran(
@@ -194,8 +194,8 @@ def test_why_explains_a_message_with_the_daemon_and_without(
     for _ in range(2):
         shown = operator.run("why", "--peer", "alice", "--last")
         for part in (
-            "Seen: a direct message from alice, shown by the mesh's files.",
-            "Asked to pair: dmPolicy is pairing (reason pending).",
+            "Received: direct message from alice (source: mesh files).",
+            "Pairing required: dmPolicy is pairing (reason pending).",
             "Queued to be sent: pairing.",
         ):
             assert part in shown
@@ -203,7 +203,7 @@ def test_why_explains_a_message_with_the_daemon_and_without(
         if daemon.poll() is None:
             stop(daemon)
     trail = json.loads(operator.run("why", "--peer", "alice", "--json"))["events"]
-    assert [one["type"] for one in trail][:2] == ["MessageSeen", "PolicyDecided"]
+    assert [record["type"] for record in trail][:2] == ["MessageSeen", "PolicyDecided"]
     identity, seq = trail[0]["event"]["identity"], trail[-1]["seq"]
     assert operator.run("why", identity[:8]) == operator.run("why", str(seq))
 
@@ -216,10 +216,12 @@ def test_why_offers_what_is_near_an_unknown_message(
     stop(daemon)
     assert "belongs to no message (it is GatewayStarted)" in operator.run("why", "1", code=1)
     assert "the log ends at" in operator.run("why", "999", code=1)
-    assert "no message has it" in operator.run("why", "ffffffffffffff", code=1)
+    assert "no message has an identity that starts with ffff" in operator.run(
+        "why", "ffffffffffffff", code=1
+    )
     assert "neither a sequence nor" in operator.run("why", "hello", code=1)
     assert "no conversation with" in operator.run("why", "--peer", "nobody", code=1)
-    assert "name a message" in operator.run("why", code=2)
+    assert "give a MESSAGE" in operator.run("why", code=2)
 
 
 @pytest.mark.usefixtures("daemon")
@@ -265,7 +267,7 @@ def test_a_signal_stops_it_within_five_seconds_and_removes_the_socket(operator: 
         assert not (operator.folder / "state" / "socket").exists()
 
 
-def test_what_a_killed_daemon_left_is_no_obstacle(operator: Operator) -> None:
+def test_a_start_after_a_kill_removes_the_old_socket(operator: Operator) -> None:
     daemon = operator.start()
     daemon.kill()
     daemon.communicate()
@@ -279,7 +281,7 @@ def test_commands_that_need_the_daemon_say_how_to_start_it(operator: Operator) -
     assert "there is no log here" in operator.run("why", "1", code=2)
 
 
-def test_all_that_is_wrong_with_a_configuration_is_said_at_once(operator: Operator) -> None:
+def test_all_errors_of_a_configuration_are_reported_at_once(operator: Operator) -> None:
     operator.configure("nonsense", "dmPolicy: allowlist\n        apiTimeout: 5")
     shown = operator.run("run", code=2)
     for option in ("agentUrl", "dmPolicy", "apiTimeout"):
@@ -304,10 +306,10 @@ def test_a_log_of_a_later_version_is_left_alone(operator: Operator) -> None:
     assert "later version" in operator.run("run", code=2)
 
 
-def test_a_socket_in_somebodys_way_is_said(operator: Operator) -> None:
+def test_a_file_in_the_place_of_the_socket_is_reported(operator: Operator) -> None:
     (operator.folder / "state").mkdir(mode=0o700)
     (operator.folder / "state" / "socket").write_text("a file")
-    assert "is no socket: move it" in operator.run("run", code=2)
+    assert "is not a socket: move it" in operator.run("run", code=2)
 
 
 def test_an_account_that_moved_is_refused(operator: Operator, bot: MeshAgent) -> None:
@@ -356,15 +358,19 @@ def test_a_message_that_the_agent_could_not_answer_is_retried_or_dropped(
     listed = operator.run("dead-letters", "list", "--json").splitlines()
     first, second = (json.loads(line) for line in listed)
     assert (first["text"], second["text"], first["sender"]) == ("one", "two", "alice")
-    assert "The agent failed at attempt 1" in operator.run(
+    assert "The agent failed on attempt 1" in operator.run(
         "dead-letters", "show", str(first["seq"])
     )
     flag.touch()
-    assert "goes to the agent again" in operator.run("dead-letters", "retry", str(first["seq"]))
+    assert "will be sent to the agent again" in operator.run(
+        "dead-letters", "retry", str(first["seq"])
+    )
     entries = alice.wait_for(replies(3), sender="my-bot")
     assert entries[-1].text == "at last"
-    assert "is dropped" in operator.run("dead-letters", "drop", str(second["seq"]))
+    assert "was discarded" in operator.run("dead-letters", "drop", str(second["seq"]))
     assert operator.run("dead-letters", "list") == "No dead letters.\n"
-    assert "is no dead letter" in operator.run("dead-letters", "retry", str(first["seq"]), code=1)
-    assert "answered after all" in operator.run("why", str(first["seq"]))
+    assert "is not a dead letter" in operator.run(
+        "dead-letters", "retry", str(first["seq"]), code=1
+    )
+    assert "sent it to the agent again" in operator.run("why", str(first["seq"]))
     stop(daemon)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ztm_chat import cli
 from ztm_chat.mesh import Mesh, Timing
-from ztm_chat.shown import as_json_line, safe
+from ztm_chat.printing.terminal import as_json_line, safe
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALE = 0.04
@@ -71,7 +71,7 @@ class Place:
             [*COMMAND, "run"], cwd=ROOT, env=self.environ, stderr=subprocess.PIPE, text=True
         )
         assert daemon.stderr is not None
-        assert "running with 1 accounts" in daemon.stderr.readline()
+        assert "running: 1 account" in daemon.stderr.readline()
         return daemon
 
 
@@ -86,7 +86,7 @@ def mesh() -> Iterator[Mesh]:
         yield mesh
 
 
-def test_a_folder_that_cant_be_used_is_said(place: Place) -> None:
+def test_an_unusable_folder_is_reported_in_one_line(place: Place) -> None:
     place.state.write_text("a file")
     shown = place.run("run", code=2)
     assert f"{place.state}/log" in shown
@@ -126,7 +126,7 @@ def test_a_half_sent_request_does_not_hold_up_a_stop(place: Place) -> None:
     assert all(json.loads(line) for line in logged.splitlines())
 
 
-def test_status_says_what_was_last_on_record_when_nothing_runs(tmp_path: Path, mesh: Mesh) -> None:
+def test_status_shows_the_last_known_state_when_nothing_runs(tmp_path: Path, mesh: Mesh) -> None:
     place = Place(tmp_path, mesh.join("my-bot").url)
     daemon = place.start()
     alice = mesh.join("alice")
@@ -134,25 +134,25 @@ def test_status_says_what_was_last_on_record_when_nothing_runs(tmp_path: Path, m
     alice.wait_for(bool, sender="my-bot")
     daemon.terminate()
     daemon.communicate(timeout=5)
-    assert "last on record as online" in place.run("status")
+    assert "last known online" in place.run("status")
     (account,) = json.loads(place.run("status", "--json"))["accounts"]
     assert account["online"] is True
     trail = json.loads(place.run("why", "--peer", "alice", "--json"))["events"]
     identity = trail[0]["event"]["identity"]
     wrong = identity[:4] + ("0" if identity[4] != "0" else "1") + "fff"
-    assert f"the nearest: {identity[:12]}" in place.run("why", wrong, code=1)
+    assert f"nearest: {identity[:12]}" in place.run("why", wrong, code=1)
     assert place.run("why", identity[:6].upper()) == place.run("why", identity)
     for nonsense in ("", "²", "0x1f", "12 3"):
         assert "neither a sequence nor" in place.run("why", nonsense, code=1)
 
 
-def test_a_request_that_the_daemon_does_not_know_gets_a_sentence(place: Place) -> None:
+def test_an_unknown_request_gets_a_sentence(place: Place) -> None:
     from ztm_chat.failure import Failure
     from ztm_chat.socket_client import ask
 
     daemon = place.start()
     for method, target in (("GET", "/tomorrow"), ("DELETE", "/status")):
-        with pytest.raises(Failure, match=f"does not know {method} {target}"):
+        with pytest.raises(Failure, match=f"unknown request {method} {target}"):
             ask(place.state / "gateway.sock", method, target)
     daemon.terminate()
     daemon.communicate(timeout=5)
@@ -167,7 +167,7 @@ def broken() -> click.Command:
 
 
 @pytest.mark.parametrize(("level", "traced"), [("info", False), ("debug", True)])
-def test_a_fault_of_our_own_is_a_sentence_and_a_trace_on_demand(
+def test_an_internal_error_is_one_sentence_and_a_traceback_on_demand(
     monkeypatch: pytest.MonkeyPatch, level: str, traced: bool
 ) -> None:
     monkeypatch.setenv("ZTM_CHAT_LOG_LEVEL", level)
@@ -175,7 +175,7 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_trace_on_demand(
     done = CliRunner().invoke(cli.cli, ["status"])
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("ztm-chat: a fault of its own stopped it (RuntimeError: \\x1b[31mred)")
+    assert last.startswith("ztm-chat: internal error (RuntimeError: \\x1b[31mred)")
     assert ("Traceback" in done.stderr) is traced
 
 
@@ -196,7 +196,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @given(st.text())
 @example("\x1b[31m \x9b \u202e \u2028 \U000e0001 \ud800 é 你好")
-def test_no_name_can_play_tricks_on_a_terminal(name: str) -> None:
+def test_no_name_can_control_a_terminal(name: str) -> None:
     assert not {category(char) for char in safe(name)} & UNSAFE
 
 

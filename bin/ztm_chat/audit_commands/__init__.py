@@ -1,1 +1,1 @@
-"""The commands of the audit: they read the log, beside its daemon or without one."""
+"""The audit commands: they read the log, whether the daemon runs or not. Only `forget` writes."""

@@ -1,4 +1,4 @@
-"""`ztm-chat audit`: the group of commands that show, prove and re-run decisions."""
+"""`ztm-chat audit`: the group of commands that show, verify and re-run decisions."""
 
 import click
 
@@ -10,8 +10,8 @@ from ztm_chat.audit_commands.what_if import what_if
 
 @click.group()
 def command() -> None:
-    """Show, prove and re-run every decision on record."""
+    """Show, verify and re-run the decisions on record."""
 
 
-for one in (trail, verify, head, what_if):
-    command.add_command(one)
+for subcommand in (trail, verify, head, what_if):
+    command.add_command(subcommand)

@@ -1,4 +1,4 @@
-"""`ztm-chat export`: conversations, to be read or kept without this program."""
+"""`ztm-chat export`: conversations, to be read or archived without this program."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ztm_chat.audit_commands.opening import log_opened
-from ztm_chat.audit_commands.times import TIME
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.audit_commands.time_option import TIME
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import Failure
-from ztm_chat.shown import moment
+from ztm_chat.printing.terminal import local_time
 
 if TYPE_CHECKING:
     from store.audit.selection import Selection
@@ -27,20 +27,28 @@ if TYPE_CHECKING:
 @click.option("--account", default="", metavar="ID", help="Only this account.")
 @click.option("--peer", default="", metavar="NAME", help="Only the conversation with NAME (exact).")
 @click.option("--group", default="", metavar="[CREATOR/]GROUP", help="Only this group, by its id.")
-@click.option("--since", "since_ms", type=TIME, default=0, help="Only what was recorded since.")
-@click.option("--until", "until_ms", type=TIME, default=0, help="Only what was recorded until.")
-@click.option("--html", is_flag=True, help="A readable page instead of JSON Lines.")
-@click.option("--output", metavar="FILE", help="Write FILE (for this user alone), not stdout.")
-@click.option("--sign", "key", metavar="KEY.pem", help="Sign FILE with an Ed25519 key: FILE.sig.")
+@click.option(
+    "--since", "since_ms", type=TIME, default=0, help="Only what was recorded since TIME."
+)
+@click.option(
+    "--until", "until_ms", type=TIME, default=0, help="Only what was recorded until TIME."
+)
+@click.option("--html", is_flag=True, help="Write an HTML page instead of JSON Lines.")
+@click.option(
+    "--output", metavar="FILE", help="Write to FILE (readable by you alone), not to stdout."
+)
+@click.option(
+    "--sign", "key", metavar="KEY.pem", help="Sign FILE with an Ed25519 key; writes FILE.sig."
+)
 def command(
     config: str | None, html: bool, output: str | None, key: str | None, **wanted: Any
 ) -> None:
-    """Export one conversation or all of them: every event as JSON Lines, or a readable page.
+    """Export conversations: every event as JSON Lines, or a readable HTML page.
 
-    An export holds people's words in the clear.
+    An export contains messages in plain text.
     """
     if key and not output:
-        raise click.UsageError("--sign needs --output: a file is what is signed")
+        raise click.UsageError("--sign needs --output: only a file can be signed")
     from store.audit.selection import Selection
     from ztm_chat.audit_commands.signing import sign, signing_key
 
@@ -63,15 +71,15 @@ def _written(output: str | None) -> Iterator[TextIO]:
         with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass") as out:
             yield out
     except OSError as error:
-        msg = f"the export can't be written to {output}: {error.strerror}"
+        msg = f"cannot write the export to {output}: {error.strerror}"
         raise Failure(msg) from error
 
 
 def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
-    """A line about the export, then one an event."""
+    """A line about the export, then one for each event."""
     from store.audit.export import conversations
     from store.verify.heads import head_of
-    from ztm_chat.plain import plain_event
+    from ztm_chat.printing.event_json import plain_event
 
     about = {"export": "ztm-chat", "head": str(head_of(log)), "time": _now_ms()}
     yield json.dumps(about) + "\n"
@@ -85,9 +93,9 @@ def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
     from store.audit.export import conversations, said_in
     from store.verify.facts import history_of
     from store.verify.heads import head_of
-    from ztm_chat.audit_commands.page import begin_page, conversation_lines, end_page
+    from ztm_chat.printing.html_page import begin_page, conversation_lines, end_page
 
-    yield begin_page(f"Exported {moment(_now_ms())} from the log with the head {head_of(log)}.")
+    yield begin_page(f"Exported {local_time(_now_ms())} from the log with head {head_of(log)}.")
     names: dict[str, str] = {}
     for stream, address in conversations(log, selection):
         if address.account not in names:

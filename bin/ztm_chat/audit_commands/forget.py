@@ -1,4 +1,4 @@
-"""`ztm-chat forget`: a person's words, given up for good."""
+"""`ztm-chat forget`: a person's messages, permanently erased."""
 
 import time
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ztm_chat.audit_commands.opening import failures
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import Failure
-from ztm_chat.shown import safe
+from ztm_chat.printing.terminal import safe
 from ztm_chat.socket_client import NotRunning, ask
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 @click.argument("person")
 @config_option
 @click.option("--account", default="", help="Only in this account.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(person: str, config: str | None, account: str, yes: bool) -> None:
-    """Destroy the key of PERSON (exact name): all their words, and the replies to them, are gone.
+    """Permanently erase all messages of PERSON (exact name), and the replies to them.
 
-    What was decided stays on record, and so does the erasure. What the mesh still shows of that
-    person is not taken in again; new messages are. It can't be undone. Copies of the log made
-    before hold keys of their own.
+    Their encryption key is destroyed. Decisions stay on record, and so does the erasure. Messages
+    that the mesh still shows are not recorded again; new ones are. This cannot be undone. Earlier
+    copies of the log have their own copies of the key.
     """
     settings = configuration(config)
     if not yes:
-        click.confirm(f"Give up all words of {safe(person)} for good?", abort=True, err=True)
+        click.confirm(f"Permanently erase all messages of {safe(person)}?", abort=True, err=True)
     try:
         found = ask(
             settings.gateway.socket, "POST", "/forget", {"person": person, "account": account}
@@ -38,8 +38,8 @@ def command(person: str, config: str | None, account: str, yes: bool) -> None:
         accounts = found["accounts"]
     except NotRunning:
         accounts = _without_daemon(settings, person, account)
-    for one in accounts:
-        click.echo(f"Forgotten: {safe(person)} (account {one}).")
+    for erased in accounts:
+        click.echo(f"Erased all messages of {safe(person)} (account {erased}).")
 
 
 def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
@@ -48,7 +48,7 @@ def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
     path: Path = settings.store.path
     with failures():
         if not path.exists():
-            msg = f"there is no log in {path}, so nothing is known of anybody"
+            msg = f"there is no log in {path}, so there is nothing to erase"
             raise Failure(msg)
         log = LmdbLog.open(
             path, map_size=settings.store.map_size, max_map_size=settings.store.max_map_size
@@ -62,19 +62,19 @@ def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
 def _forget(log: "LmdbLog", settings: Any, person: str, account: str) -> list[str]:
     from store.read_models.erasure import accounts_with, erase, finish_erasures, nearest
 
-    ids = [one.id for one in settings.accounts if account in ("", one.id)]
-    for one in ids:
-        finish_erasures(log, one)
+    ids = [config.id for config in settings.accounts if account in ("", config.id)]
+    for account_id in ids:
+        finish_erasures(log, account_id)
     accounts = accounts_with(log, ids, person)
     if not accounts:
-        raise Failure(nobody(person, nearest(log, person)))
+        raise Failure(no_messages(person, nearest(log, person)))
     now_ms = time.time_ns() // 1_000_000
-    for one in accounts:
-        erase(log, one, person, now_ms=now_ms, by="operator")
+    for account_id in accounts:
+        erase(log, account_id, person, now_ms=now_ms, by="operator")
     return accounts
 
 
-def nobody(person: str, names: list[str]) -> str:
-    """What is said when nothing is kept of a person."""
-    near = f"; names like it: {', '.join(safe(name) for name in names)}" if names else ""
-    return f"no words of {safe(person)!r} are kept{near}"
+def no_messages(person: str, names: list[str]) -> str:
+    """The error when no message of a person is stored."""
+    near = f"; similar names: {', '.join(safe(name) for name in names)}" if names else ""
+    return f"no messages of {safe(person)!r} are stored{near}"

@@ -1,9 +1,9 @@
-"""`ztm-chat audit head`: the end of the log, to be kept elsewhere."""
+"""`ztm-chat audit head`: the end of the log, to be saved elsewhere."""
 
 import click
 
 from ztm_chat.audit_commands.opening import log_opened
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 
 
 @click.command("head")
@@ -11,8 +11,8 @@ from ztm_chat.configured import config_option, configuration
 def head(config: str | None) -> None:
     """Print the log's head: one line that covers every event so far.
 
-    Keep it where nobody who could rewrite the log can change it. Later `audit verify --from-head`
-    proves that the log still holds, unaltered, all that it held then.
+    Save it where nobody who can rewrite the log can change it. Later, `audit verify --from-head`
+    proves that everything the log contained then is still there, unaltered.
     """
     settings = configuration(config)
     with log_opened(settings.store.path) as log:

@@ -1,4 +1,4 @@
-"""Opening the log to look at it. It disturbs no daemon that writes it."""
+"""Opening the log to read it, without disturbing a daemon that writes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def source_opened(folder: Path) -> Iterator["RawLog"]:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Says what the log says when it fails. Raises `Failure`."""
+    """Turns errors of the log into `Failure`."""
     from store.errors import LogError
 
     try:

@@ -1,4 +1,4 @@
-"""`ztm-chat replay`: everything folded again from the first event."""
+"""`ztm-chat replay`: state rebuilt from the first event, and compared."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from ztm_chat.audit_commands.opening import log_opened, source_opened
-from ztm_chat.audit_commands.progress import progress_bar
-from ztm_chat.audit_commands.state import lines_of_moment, plain_moment
-from ztm_chat.audit_commands.times import TIME
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.audit_commands.time_option import TIME
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED
-from ztm_chat.shown import as_json_line
+from ztm_chat.printing.past_state import plain_state, state_lines
+from ztm_chat.printing.progress import progress_bar
+from ztm_chat.printing.terminal import as_json_line
 
 
 @click.command()
@@ -20,26 +20,26 @@ from ztm_chat.shown import as_json_line
     "--until",
     type=TIME,
     metavar="TIME",
-    help="Show the state as it was then: 2026-11-24, 2026-11-24T09:30, or 2h for two hours ago.",
+    help="Show the state at TIME: 2026-11-24, 2026-11-24T09:30, or 2h for two hours ago.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, config: str | None, until: int | None, as_json: bool) -> None:
-    """Build everything that is derived from the log again, and compare it with what is in use.
+    """Rebuild state from the log and compare it with what is in use, then show it.
 
-    Compared are the indexes of streams, of known messages and of unfinished work, and the kept
-    snapshots. Then the state is shown: who was paired, which policy held, which conversations there
-    were. With --until only the state is shown, as it was at that time. A difference gives exit
-    code 1; the daemon is not disturbed.
+    Compared are the indexes of streams, of known messages and of unfinished work, and the saved
+    snapshots. The state shows paired people, the policy in force, and the conversations. With
+    --until, nothing is compared, and the state at that time is shown. A difference gives exit
+    code 1. The daemon is not disturbed.
     """
     folder = configuration(config).store.path
     compared = None if until is not None else _compare(folder)
-    moment = _moment(folder, until)
+    state = _state(folder, until)
     if as_json:
-        found = {"compared": compared, "state": plain_moment(moment)}
+        found = {"compared": compared, "state": plain_state(state)}
         click.echo(as_json_line(found))
     else:
-        lines = [*_lines(compared), *lines_of_moment(moment)]
+        lines = [*_lines(compared), *state_lines(state)]
         click.echo("\n".join(lines))
     if compared and compared["differences"]:
         ctx.exit(FAILED)
@@ -50,23 +50,26 @@ def _compare(folder: Path) -> dict[str, Any]:
     from store.maintenance.kept_states import compare_snapshots
     from store.maintenance.rebuilt import Rebuilt
 
-    with source_opened(folder) as source, progress_bar("Replaying") as progress:
+    with source_opened(folder) as source, progress_bar("Comparing") as progress:
         rebuilt = Rebuilt(source)
-        differences = [{"table": one.table, "what": one.what} for one in rebuilt.compare(progress)]
+        differences = [
+            {"table": difference.table, "what": difference.what}
+            for difference in rebuilt.compare(progress)
+        ]
         snapshots = 0
         for kept in compare_snapshots(folder, source.log, folding_code()):
             snapshots += 1
             if not kept.agrees:
-                what = f"of {kept.stream} at version {kept.version} is not what its events fold to"
+                what = f"{kept.stream} at version {kept.version} does not match its events"
                 differences.append({"table": "snapshots", "what": what})
         entries = {**rebuilt.entries, "open": rebuilt.open, "snapshots": snapshots}
         return {"events": rebuilt.events, "entries": entries, "differences": differences}
 
 
-def _moment(folder: Path, until: int | None) -> Any:
+def _state(folder: Path, until: int | None) -> Any:
     from store.audit.past_state import past_state_of
 
-    with log_opened(folder) as log, progress_bar("Folding") as progress:
+    with log_opened(folder) as log, progress_bar("Rebuilding") as progress:
         total = log.head().seq
         return past_state_of(log, until, lambda done: progress(done, total))
 
@@ -77,8 +80,11 @@ def _lines(compared: dict[str, Any] | None) -> list[str]:
     entries = ", ".join(f"{count:,} {table}" for table, count in compared["entries"].items())
     lines = [f"Replayed {compared['events']:,} events: {entries}."]
     if compared["differences"]:
-        lines.append("What is derived differs from what the events say:")
-        lines += [f"  {one['table']}: {one['what']}" for one in compared["differences"]]
+        lines.append("Derived indexes do not match the events:")
+        lines += [
+            f"  {difference['table']}: {difference['what']}"
+            for difference in compared["differences"]
+        ]
     else:
-        lines.append("All that is derived is what the events say.")
+        lines.append("Derived indexes match the events.")
     return [*lines, ""]

@@ -1,4 +1,4 @@
-"""Signing an export with an Ed25519 key: whoever has the public key can prove where it is from.
+"""Signing an export with an Ed25519 key, so that anyone with the public key can verify it.
 
 The signature is the plain one of RFC 8032 over the file's bytes, so any tool can verify it:
 `openssl pkeyutl -verify -pubin -inkey PUBLIC.pem -rawin -in FILE -sigfile FILE.sig`.
@@ -22,14 +22,14 @@ def signing_key(path: Path) -> "Ed25519PrivateKey":
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        msg = f"the key {path} can't be read: {error.strerror}"
+        msg = f"cannot read the key {path}: {error.strerror}"
         raise Failure(msg, UNUSABLE) from error
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         msg = (
-            f"{path} is no Ed25519 private key in PEM, without a password;"
-            " make one with: openssl genpkey -algorithm ed25519"
+            f"{path} is not an Ed25519 private key in PEM format without a password;"
+            " create one with: openssl genpkey -algorithm ed25519"
         )
         raise Failure(msg, UNUSABLE)
     return key

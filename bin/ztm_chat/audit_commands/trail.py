@@ -1,4 +1,4 @@
-"""`ztm-chat audit trail`: what was decided, line by line."""
+"""`ztm-chat audit trail`: decisions, one a line."""
 
 import threading
 from contextlib import suppress
@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from ztm_chat.audit_commands.opening import log_opened
-from ztm_chat.audit_commands.rows import COLUMNS, as_csv, as_json, csv_record, line
-from ztm_chat.audit_commands.selecting import selected, selection_options
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.audit_commands.selection_options import selected, selection_options
+from ztm_chat.config_option import config_option, configuration
+from ztm_chat.printing.decision_rows import COLUMNS, as_csv, as_json, csv_record, line
 
 PAGE = 50
 
@@ -23,10 +23,12 @@ PAGE = 50
     default=PAGE,
     show_default=True,
     metavar="N",
-    help="The last N decisions; 0: all of them.",
+    help="Show the last N decisions; 0: all.",
 )
-@click.option("--before", type=click.IntRange(1), metavar="SEQ", help="Only those before this one.")
-@click.option("--follow", is_flag=True, help="Go on with what is decided from now on.")
+@click.option(
+    "--before", type=click.IntRange(1), metavar="SEQ", help="Only decisions before this sequence."
+)
+@click.option("--follow", is_flag=True, help="Follow new decisions.")
 @click.option("--json", "json_lines", is_flag=True, help="Print JSON Lines.")
 @click.option("--csv", "csv_records", is_flag=True, help="Print CSV.")
 def trail(
@@ -38,10 +40,10 @@ def trail(
     csv_records: bool,
     **wanted: Any,
 ) -> None:
-    """List what was decided, the newest last: who, where, what, and by which rule.
+    """List decisions, newest last: who, where, what, and by which rule.
 
-    Each line begins with the sequence that `ztm-chat why` explains. Go back page by page with
-    --before and the first sequence shown.
+    Each line begins with a sequence that `ztm-chat why` explains. To page back, pass the first
+    sequence shown to --before.
     """
     if json_lines and csv_records:
         raise click.UsageError("choose one of --json and --csv")
@@ -65,9 +67,9 @@ def trail(
             first = first or row.seq
             click.echo(written(row, decisions.text(row)))
         if written is line and first is None:
-            click.echo("Nothing was decided that fits.", err=True)
+            click.echo("No matching decisions.", err=True)
         elif written is line and limit and len(rows) == limit:  # type: ignore[arg-type]
-            click.echo(f"Older ones: --before {first}", err=True)
+            click.echo(f"Older decisions: --before {first}", err=True)
         if follow:
             with suppress(KeyboardInterrupt):
                 for row in decisions.follow(end, threading.Event()):

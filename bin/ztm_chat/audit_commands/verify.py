@@ -1,14 +1,14 @@
-"""`ztm-chat audit verify`: the whole log proved, every decision decided again."""
+"""`ztm-chat audit verify`: the whole log verified, every decision made again."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ztm_chat.audit_commands.progress import progress_bar
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import as_json_line, safe
+from ztm_chat.printing.progress import progress_bar
+from ztm_chat.printing.terminal import as_json_line, safe
 
 
 @click.command("verify")
@@ -18,11 +18,11 @@ from ztm_chat.shown import as_json_line, safe
     "kept",
     multiple=True,
     metavar="HEAD",
-    help="A head that `audit head` printed, or a file of them: the log must extend it.",
+    help="A head printed by `audit head`, or a file of them: the log must extend it.",
 )
-@click.option("--no-bodies", is_flag=True, help="Leave people's words out: three times as fast.")
+@click.option("--no-bodies", is_flag=True, help="Skip message bodies: three times as fast.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, metavar="N", help="How many processes."
+    "--jobs", type=click.IntRange(1, 64), default=1, metavar="N", help="Number of processes."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -34,27 +34,27 @@ def verify(
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Prove that the log is what was written, and that every decision follows from its inputs.
+    """Verify that the log is unaltered and that every decision follows from its inputs.
 
-    Checked are the chain of hashes, the versions of every stream, the words against their digests,
-    and every decision: it is made again from what it says it looked at. The first broken place is
-    named, and the exit code is 1.
+    Checked are the hash chain, the versions of every stream, message bodies against their digests,
+    and every decision, which is made again from its recorded inputs. If something is wrong, the
+    first place is named and the exit code is 1.
     """
     settings = configuration(config)
     heads = _heads(kept)
-    proof = _prove(settings.store.path, heads, words=not no_bodies, jobs=jobs)
+    proof = _verify(settings.store.path, heads, words=not no_bodies, jobs=jobs)
     shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
     click.echo(as_json_line(shown) if as_json else shown)
     if not proof.holds:
         ctx.exit(FAILED)
 
 
-def _prove(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
+def _verify(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
     from store.errors import LogError
     from store.verify.workers import prove_in_workers
 
     try:
-        with progress_bar("Proving") as progress:
+        with progress_bar("Verifying") as progress:
             return prove_in_workers(
                 folder, words=words, heads=heads, workers=jobs, progress=progress
             )
@@ -72,7 +72,7 @@ def _heads(kept: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def _given(text: str) -> list[str]:
-    """The heads in the file `text`; if there is no such file, `text` is one."""
+    """The heads in the file `text`; if there is no such file, `text` itself is a head."""
     path = Path(text)
     if ":" in text and not path.exists():
         return [text]
@@ -81,33 +81,33 @@ def _given(text: str) -> list[str]:
 
 def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
     decisions = proof.decisions + proof.without_words
-    looked_at = [
+    checked = [
         f"{proof.events:,} events in {proof.batches:,} commits and {proof.streams:,} streams.",
-        f"{decisions:,} decisions made again, {proof.without_words:,} of them without the words.",
+        f"{decisions:,} decisions made again, {proof.without_words:,} of them without the text.",
     ]
     if no_bodies:
-        looked_at.append("Words were left out (--no-bodies).")
+        checked.append("Message bodies were skipped (--no-bodies).")
     else:
-        looked_at.append(f"{proof.bodies:,} bodies proved, {proof.erased:,} were erased.")
+        checked.append(f"{proof.bodies:,} message bodies verified, {proof.erased:,} were erased.")
     if proof.holds:
-        extends = [f"It extends the head {head}." for head in heads]
-        return ["The log holds.", *looked_at, *extends, f"Head: {proof.head}"]
+        extends = [f"Extends head {head}." for head in heads]
+        return ["Log verified.", *checked, *extends, f"Head: {proof.head}"]
     first, *others = proof.findings
-    broken = [f"The log does not hold. Event {first.seq}: {safe(first.what)}."]
-    broken += [f"  also event {other.seq}: {safe(other.what)}" for other in others]
-    return [*broken, "Looked at until then:", *looked_at]
+    failed = [f"Verification failed at event {first.seq}: {safe(first.what)}."]
+    failed += [f"  also event {other.seq}: {safe(other.what)}" for other in others]
+    return [*failed, "Checked before that:", *checked]
 
 
 def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
     return {
-        "holds": proof.holds,
+        "verified": proof.holds,
         "head": str(proof.head),
         "extends": [str(head) for head in heads] if proof.holds else [],
         "events": proof.events,
         "commits": proof.batches,
         "streams": proof.streams,
         "decisions": proof.decisions + proof.without_words,
-        "decisionsWithoutWords": proof.without_words,
+        "decisionsWithoutText": proof.without_words,
         "bodies": proof.bodies,
         "erased": proof.erased,
         "findings": [{"seq": finding.seq, "what": finding.what} for finding in proof.findings],

@@ -1,4 +1,4 @@
-"""`ztm-chat audit what-if`: history under another configuration."""
+"""`ztm-chat audit what-if`: past messages under another configuration."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ztm_chat.audit_commands.opening import log_opened
-from ztm_chat.audit_commands.selecting import selected, selection_options
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.audit_commands.selection_options import selected, selection_options
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import as_json_line, safe
+from ztm_chat.printing.terminal import as_json_line, safe
 
 if TYPE_CHECKING:
     from events.policy.account_policy import AccountPolicy
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "unwanted",
     multiple=True,
     metavar="CHANGE",
-    help="End with exit code 1 if there is such a change: 'denied->process', 'process->*', …",
+    help="Exit with code 1 if there is such a change: 'denied->process', 'process->*', …",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -39,10 +39,10 @@ def what_if(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Decide history again under the configuration NEW.yaml, and list what would change.
+    """Decide past messages again under the configuration NEW.yaml; list what would change.
 
-    Nothing is changed by it. Messages are judged with the pairings, members and mentions of their
-    day. The log is the one of the present configuration (--config).
+    Nothing is modified. Pairings, group members and mentions are taken as they were at the time.
+    The log is that of the current configuration (--config).
     """
     from store.audit.what_if import what_if as decide_again
 
@@ -50,7 +50,11 @@ def what_if(
     policies = _policies(new)
     with log_opened(configuration(config).store.path) as log:
         found = decide_again(log, policies, selected(wanted))
-    fatal = [one for one in found.largest_first() if any(each.fits(one) for each in patterns)]
+    fatal = [
+        change
+        for change in found.largest_first()
+        if any(pattern.fits(change) for pattern in patterns)
+    ]
     if as_json:
         click.echo(as_json_line(_plain(found, fatal)))
     else:
@@ -81,9 +85,10 @@ def _patterns(texts: tuple[str, ...]) -> "list[Pattern]":
 def _lines(found: "WhatIf", fatal: "list[Change]") -> list[str]:
     changes = found.largest_first()
     changed = sum(change.count for change in changes)
-    lines = [f"{found.messages:,} messages decided again; {changed:,} would come out otherwise."]
+    lines = [f"{found.messages:,} messages decided again; {changed:,} would change."]
     lines += [
-        f"{count:,} messages left out: account {safe(account)} is not in it, or is another user."
+        f"{count:,} messages skipped: account {safe(account)} is missing from the new"
+        " configuration, or has another username there."
         for account, count in sorted(found.left_out.items())
     ]
     for change in changes:
@@ -91,13 +96,13 @@ def _lines(found: "WhatIf", fatal: "list[Change]") -> list[str]:
         examples = ", ".join(str(seq) for seq in change.examples)
         lines += [
             "",
-            f"{change.count:,} of account {safe(change.account)}: {_words(change)}{mark}",
+            f"{change.count:,} of account {safe(change.account)}: {_change_line(change)}{mark}",
             f"  for example events {examples} (see ztm-chat why)",
         ]
     return lines
 
 
-def _words(change: "Change") -> str:
+def _change_line(change: "Change") -> str:
     if change.after.tools:
         return f"{_outcome(change.before)}, with other tools"
     return f"{_outcome(change.before)} -> {_outcome(change.after)}"

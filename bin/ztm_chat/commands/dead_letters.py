@@ -1,4 +1,4 @@
-"""`ztm-chat dead-letters`: messages that were let in and that the agent could not answer."""
+"""`ztm-chat dead-letters`: accepted messages that got no answer."""
 
 import time
 from typing import Any
@@ -7,8 +7,8 @@ import click
 
 from ztm_chat.commands.why import command as why
 from ztm_chat.commands.why import opened
-from ztm_chat.configured import config_option, configuration
-from ztm_chat.shown import ago, as_json_line, safe
+from ztm_chat.config_option import config_option, configuration
+from ztm_chat.printing.terminal import ago, as_json_line, safe
 from ztm_chat.socket_client import ask
 
 
@@ -21,7 +21,7 @@ def command() -> None:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 def list_(config: str | None, as_json: bool) -> None:
-    """List them, the oldest first, by the sequence that the other commands take."""
+    """List dead letters, oldest first, each with the SEQ that the other commands take."""
     from store.read_models.dead_letters import dead_letters
 
     now_ms = time.time_ns() // 1_000_000
@@ -33,10 +33,10 @@ def list_(config: str | None, as_json: bool) -> None:
             if as_json:
                 click.echo(as_json_line(_plain(letter, text)))
             else:
-                words = "(erased)" if text is None else safe(text, 60)
+                shown = "(erased)" if text is None else safe(text, 60)
                 click.echo(
                     f"{letter.seen.seq}  {safe(letter.sender)}"
-                    f"  {ago(letter.since_ms, now_ms)}  {safe(letter.stream)}  {words}"
+                    f"  {ago(letter.since_ms, now_ms)}  {safe(letter.stream)}  {shown}"
                 )
     if not found and not as_json:
         click.echo("No dead letters.")
@@ -47,7 +47,7 @@ def list_(config: str | None, as_json: bool) -> None:
 @config_option
 @click.pass_context
 def show(ctx: click.Context, seq: str, config: str | None) -> None:
-    """Show what happened to one of them, as `why` does."""
+    """Show what happened to a dead letter, as `why` does."""
     ctx.invoke(why, message=seq, config=config)
 
 
@@ -55,21 +55,21 @@ def show(ctx: click.Context, seq: str, config: str | None) -> None:
 @click.argument("seq", type=int)
 @config_option
 def retry(seq: int, config: str | None) -> None:
-    """Have it answered after all."""
-    _redeem(config, "retry", seq)
-    click.echo(f"{seq} goes to the agent again.")
+    """Send it to the agent again."""
+    _resolve(config, "retry", seq)
+    click.echo(f"{seq} will be sent to the agent again.")
 
 
 @command.command()
 @click.argument("seq", type=int)
 @config_option
 def drop(seq: int, config: str | None) -> None:
-    """Have done with it."""
-    _redeem(config, "drop", seq)
-    click.echo(f"{seq} is dropped.")
+    """Discard it."""
+    _resolve(config, "drop", seq)
+    click.echo(f"{seq} was discarded.")
 
 
-def _redeem(config: str | None, kind: str, seq: int) -> None:
+def _resolve(config: str | None, kind: str, seq: int) -> None:
     ask(configuration(config).gateway.socket, "POST", f"/dead-letters/{kind}", {"seq": seq})
 
 

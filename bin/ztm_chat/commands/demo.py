@@ -1,4 +1,4 @@
-"""`ztm-chat demo`: the main job, live, on an embedded mesh."""
+"""`ztm-chat demo`: the daemon at work, live, on an embedded mesh."""
 
 import click
 
@@ -13,19 +13,19 @@ from ztm_chat.failure import Failure
     type=click.FloatRange(0.5, 20),
     default=2.0,
     show_default=True,
-    help="How many times as fast as on a real mesh.",
+    help="How many times faster than on a real mesh.",
 )
 @click.pass_context
 def command(ctx: click.Context, interactive: bool, keep: bool, speed: float) -> None:
-    """Show the main job happening, on a mesh inside this process.
+    """Show ztm-chat at work on a mesh inside this process.
 
-    A stranger is paired, messages are answered and ignored, the Chat app goes deaf, the daemon is
-    killed with SIGKILL and goes on. The exit code is 0 only if all of it happened.
+    A stranger is paired, messages are answered and ignored, the Chat app goes deaf, and the daemon
+    is killed with SIGKILL and recovers. The exit code is 0 only if all of it happened.
     """
     from ztm_chat.demo.runner import run_demo
 
     try:
         code = run_demo(speed=speed, interactive=interactive, keep=keep)
     except OSError as error:
-        raise Failure(f"the demo could not be set up: {error}") from error
+        raise Failure(f"could not set up the demo: {error}") from error
     ctx.exit(code)

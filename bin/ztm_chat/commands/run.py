@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import click
 
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
 
 
@@ -15,8 +15,8 @@ from ztm_chat.failure import UNUSABLE, Failure
 def command(config: str | None) -> None:
     """Run the daemon in the foreground, until SIGTERM or SIGINT.
 
-    It logs to stderr: readable on a terminal, as JSON Lines otherwise, from the level in
-    ZTM_CHAT_LOG_LEVEL (debug, info, warn, error).
+    Logs go to stderr: as text on a terminal, as JSON Lines otherwise. ZTM_CHAT_LOG_LEVEL sets the
+    level (debug, info, warn, error).
     """
     settings = configuration(config)
 
@@ -44,6 +44,6 @@ def _time_scale(written: str) -> float:
     except ValueError:
         scale = 0.0
     if not 0.001 <= scale <= 10:
-        msg = f"ZTM_CHAT_TIME_SCALE is {written[:40]!r}; it is for tests only: unset it"
+        msg = f"invalid ZTM_CHAT_TIME_SCALE {written[:40]!r}; it is for tests only: unset it"
         raise Failure(msg, UNUSABLE)
     return scale

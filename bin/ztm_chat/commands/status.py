@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
-from ztm_chat.shown import ago, as_json_line, moment, safe
+from ztm_chat.printing.terminal import ago, as_json_line, local_time, safe
 from ztm_chat.socket_client import NotRunning, ask
 
 
@@ -17,7 +17,7 @@ from ztm_chat.socket_client import NotRunning, ask
 def command(config: str | None, as_json: bool) -> None:
     """Show what the daemon and its accounts are doing.
 
-    Without a running daemon it shows what the log says, and that nothing is running.
+    Without a running daemon, it shows what the log says.
     """
     settings = configuration(config)
     try:
@@ -37,8 +37,8 @@ def _from_log(settings: Any) -> dict[str, Any]:
 
     now_ms = time.time_ns() // 1_000_000
     if not settings.store.path.exists():
-        msg = f"nothing is running, and there is no log in {settings.store.path} yet"
-        raise Failure(f"{msg}; start with: ztm-chat run")
+        msg = f"the daemon is not running, and there is no log in {settings.store.path} yet"
+        raise Failure(f"{msg}; start it with: ztm-chat run")
     try:
         log = LmdbLog.open_reader(settings.store.path)
     except LogError as error:
@@ -54,9 +54,9 @@ def _from_log(settings: Any) -> dict[str, Any]:
 def _lines(found: dict[str, Any]) -> list[str]:
     now_ms, log = found["now"], found["log"]
     if found["running"]:
-        state = f"Running since {moment(found['startedAt'])} (release {found['release']})."
+        state = f"Running since {local_time(found['startedAt'])} (release {found['release']})."
     else:
-        state = "Not running; this is what the log says."
+        state = "Not running. This is what the log says."
     lines = [
         state,
         f"Log {log['path']}: {log['events']:,} events, {log['bytes']:,} bytes.",
@@ -70,23 +70,23 @@ def _lines(found: dict[str, Any]) -> list[str]:
 def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str]:
     health = account["health"]
     state = "online" if account["online"] else "offline"
-    bits = [
+    facts = [
         "enabled" if account["enabled"] else "disabled",
-        state if running else f"last on record as {state}",
+        state if running else f"last known {state}",
         f"dm:{account['dmPolicy']}",
         "groups on" if account["groups"] else "groups off",
         f"agent:{account['agent']}",
     ]
     if account["deaf"]:
-        bits.append("Chat app deaf")
+        facts.append("Chat app deaf")
     if health and health["source"] == "chat":
-        bits.append("no file feed: the Chat API stands in")
+        facts.append("no file feed: falling back to the Chat API")
     lines = [
         (
             f"{account['id']}: {safe(account['username'])} on {safe(account['mesh'])}"
             f" ({account['agentUrl']})"
         ),
-        f"  {', '.join(bits)}",
+        f"  {', '.join(facts)}",
     ]
     if health:
         lines.append(
@@ -97,9 +97,9 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
             lines.append(f"  last error: {safe(health['error'])}")
         if health["filesUnavailable"] or health["filesPending"]:
             lines.append(
-                f"  files: {health['filesPending']} to read, "
+                f"  files: {health['filesPending']} pending, "
                 f"{health['filesUnavailable']} of them unavailable"
-                " (nobody who has them is online)"
+                " (no agent that has them is online)"
             )
         if health["healedAt"]:
             lines.append(f"  the deaf Chat app was restarted {ago(health['healedAt'], now_ms)}")
@@ -110,7 +110,7 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
     others = account["sentByOthers"]
     if others["recent"]:
         lines.append(
-            f"  {others['recent']} recent messages were sent by somebody else as"
-            f" {safe(account['username'])}, the last {ago(others['last'], now_ms)}"
+            f"  {others['recent']} recent messages were sent as {safe(account['username'])} by"
+            f" another client, the last {ago(others['last'], now_ms)}"
         )
     return lines

@@ -1,4 +1,4 @@
-"""`ztm-chat store`: is the log intact; copies of it; and what is left of a damaged one."""
+"""`ztm-chat store`: check, back up, restore and salvage the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,45 +7,45 @@ from typing import Any
 
 import click
 
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
-from ztm_chat.shown import as_json_line, safe
+from ztm_chat.printing.terminal import as_json_line, safe
 
 NEW_FOLDER = click.Path(path_type=Path)
 REUSED = (
-    "What was recorded after that is not in it: messages decided since then may be decided again,"
-    " and replies to them may be taken for sent. Do not run the old log beside it."
+    "It lacks everything recorded after that: messages decided since then may be decided again,"
+    " and replies to them may be mistaken for sent. Do not run the old log as well."
 )
 
 
 @click.group()
 def command() -> None:
-    """Check the log, back it up, restore it, and save what is left of a damaged one."""
+    """Check, back up and restore the log, and salvage a damaged one."""
 
 
 @command.command()
 @config_option
-@click.option("--quick", is_flag=True, help="Look at the chain of events alone.")
+@click.option("--quick", is_flag=True, help="Check only the hash chain.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) -> None:
-    """Say what of the log is intact, and what is damaged, with its place.
+    """Report which parts of the log are intact, and where it is damaged.
 
-    It works beside the daemon, and on a log that the daemon refuses to open. Damage gives exit
+    Works while the daemon runs, and on a log that the daemon refuses to open. Damage gives exit
     code 1.
     """
     from actors.runtime.loader import folding_code
-    from store.maintenance.check import check as look
+    from store.maintenance.check import check as check_log
 
     folder = configuration(config).store.path
     with _failures():
-        parts = look(folder, quick=quick, fingerprint=folding_code())
+        parts = check_log(folder, quick=quick, fingerprint=folding_code())
     if as_json:
         click.echo(as_json_line([_plain(part) for part in parts]))
     else:
         for part in parts:
-            word = "DAMAGED" if part.damage else "intact"
-            click.echo(f"{part.name:<10} {word:<8} {safe(part.seen)}")
+            verdict = "DAMAGED" if part.damage else "intact"
+            click.echo(f"{part.name:<10} {verdict:<8} {safe(part.seen)}")
             for place in part.damage:
                 click.echo(f"  {safe(place)}")
     if any(part.damage for part in parts):
@@ -56,9 +56,9 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
 @click.argument("dest", type=NEW_FOLDER)
 @config_option
 def backup(dest: Path, config: str | None) -> None:
-    """Copy the log to the new folder DEST, while the daemon runs or not, and prove the copy.
+    """Copy the log to the new folder DEST and verify the copy. The daemon may be running.
 
-    The copy holds the keys to everybody's words: keep it as safe as the log.
+    The copy contains the keys to all messages: keep it as safe as the log.
     """
     from store.maintenance.backup import back_up
     from store.maintenance.isolation import run_isolated
@@ -66,21 +66,21 @@ def backup(dest: Path, config: str | None) -> None:
     folder = configuration(config).store.path
     with _failures():
         copied = run_isolated(folder, back_up, folder, dest)
-    click.echo(f"Backed up to {safe(str(dest))}: {_told(copied)}, {copied.size:,} bytes.")
+    click.echo(f"Backed up to {safe(str(dest))}: {_summary(copied)}, {copied.size:,} bytes.")
 
 
 @command.command()
 @click.argument("backup", type=click.Path(path_type=Path))
 @config_option
 def restore(backup: Path, config: str | None) -> None:
-    """Bring the log in BACKUP to where the configuration wants the log, if there is none."""
-    from store.maintenance.backup import restore as bring_back
+    """Restore the log in BACKUP to the configured folder, if there is no log yet."""
+    from store.maintenance.backup import restore as restore_log
     from store.maintenance.isolation import run_isolated
 
     folder = configuration(config).store.path
     with _failures():
-        copied = run_isolated(backup, bring_back, backup, folder)
-    click.echo(f"Restored to {safe(str(folder))}: {_told(copied)}.")
+        copied = run_isolated(backup, restore_log, backup, folder)
+    click.echo(f"Restored to {safe(str(folder))}: {_summary(copied)}.")
     click.echo(REUSED)
 
 
@@ -88,25 +88,25 @@ def restore(backup: Path, config: str | None) -> None:
 @click.argument("newlog", type=NEW_FOLDER)
 @config_option
 def salvage(newlog: Path, config: str | None) -> None:
-    """Save what can be proved of a damaged log to the new folder NEWLOG.
+    """Save what is provably intact of a damaged log to the new folder NEWLOG.
 
-    That is everything before the first damage. The damaged log stays as it is; to go on with the
-    new one, move it to the place of the old one.
+    That is everything before the first damage. The damaged log is not changed. To continue with
+    the new one, move it to the place of the old one.
     """
-    from store.maintenance.salvage import salvage as save
+    from store.maintenance.salvage import salvage as salvage_log
 
     with _failures():
-        saved = save(configuration(config).store.path, newlog)
+        saved = salvage_log(configuration(config).store.path, newlog)
     lost = "an unknown number of events is" if saved.lost is None else f"{saved.lost:,} events are"
-    words = "an unknown number of" if saved.words_lost is None else f"{saved.words_lost:,}"
+    bodies = "an unknown number of" if saved.words_lost is None else f"{saved.words_lost:,}"
     click.echo(f"Saved to {safe(str(newlog))}: events 1 to {saved.head.seq:,}; {lost} lost.")
-    click.echo(f"Head {saved.head.hash.hex()}; {words} bodies of saved events are lost.")
+    click.echo(f"Head {saved.head.hash.hex()}; {bodies} message bodies of saved events are lost.")
     if saved.why:
         click.echo(f"It ends at {safe(saved.why)}")
         click.echo(REUSED)
 
 
-def _told(copied: Any) -> str:
+def _summary(copied: Any) -> str:
     return f"log {copied.log_id}, {copied.head.seq:,} events, head {copied.head.hash.hex()}"
 
 

@@ -1,4 +1,4 @@
-"""`ztm-chat why`: one message's trail."""
+"""`ztm-chat why`: what happened to one message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,22 +8,24 @@ from typing import Any
 
 import click
 
-from ztm_chat.configured import config_option, configuration
+from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
-from ztm_chat.plain import plain_event
-from ztm_chat.shown import as_json_line
+from ztm_chat.printing.event_json import plain_event
+from ztm_chat.printing.terminal import as_json_line
 
 NEAREST = 5
 HEX = frozenset("0123456789abcdef")
 DIGITS = 6
-"""How many digits the start of an identity has at least, if it has nothing else."""
+"""The fewest digits that can be the start of an identity without letters."""
 
 
 @click.command()
 @click.argument("message", required=False)
 @config_option
-@click.option("--peer", metavar="NAME", help="The last message of the conversation with NAME.")
-@click.option("--account", metavar="ID", help="The account of --peer, when there are several.")
+@click.option(
+    "--peer", metavar="NAME", help="Explain the last message of the conversation with NAME."
+)
+@click.option("--account", metavar="ID", help="The account of --peer, if there are several.")
 @click.option("--last", is_flag=True, help="With --peer: its last message (the default).")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON.")
 def command(
@@ -34,15 +36,15 @@ def command(
     last: bool,
     as_json: bool,
 ) -> None:
-    """Explain what was done with a message, and why.
+    """Explain what happened to a message, and why.
 
-    MESSAGE is the sequence of any event that has to do with it, or the start of its identity
-    (hexadecimal). It works whether the daemon runs or not.
+    MESSAGE is the sequence of any event that concerns it, or the start of its identity
+    (hexadecimal). Works whether the daemon runs or not.
     """
     del last
     settings = configuration(config)
     if (message is None) == (peer is None):
-        raise click.UsageError("name a message, or a conversation with --peer")
+        raise click.UsageError("give a MESSAGE, or a conversation with --peer")
     with opened(settings.store.path) as log:
         trail = (
             _by_peer(log, settings, str(peer), account)
@@ -50,15 +52,15 @@ def command(
             else _by_message(log, message)
         )
         if as_json:
-            events = [plain_event(log, one) for one in (trail.message, *trail.events)]
+            events = [plain_event(log, record) for record in (trail.message, *trail.events)]
             click.echo(as_json_line({"events": events}))
         else:
-            from ztm_chat.audit_commands.today import compared_with_today
-            from ztm_chat.explained import explain, policies_of_log
+            from ztm_chat.printing.current_policy import compare_with_current_policy
+            from ztm_chat.printing.message_story import explain, policies_of_log
 
             for line in explain(log, trail, policies_of_log(log, trail.message.stream)):
                 click.echo(line)
-            for line in compared_with_today(log, trail):
+            for line in compare_with_current_policy(log, trail):
                 click.echo(line)
 
 
@@ -84,16 +86,18 @@ def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:
     from events.streams import PeerId, conversation_stream
     from store.read_models.trail import last_message, trail_of_seq
 
-    ids = [one.id for one in settings.accounts if account in (None, one.id)]
-    streams = [conversation_stream(PeerId(one, peer)) for one in ids]
+    ids = [config.id for config in settings.accounts if account in (None, config.id)]
+    streams = [conversation_stream(PeerId(account_id, peer)) for account_id in ids]
     known = [stream for stream in streams if log.version(stream)]
-    if len(known) != 1:
-        found = "no conversation" if not known else "conversations of several accounts"
-        msg = f"there is {found} with {peer!r}; name the account with --account, the peer exactly"
+    if not known:
+        msg = f"there is no conversation with {peer!r}; check --peer (the exact name) and --account"
+        raise Failure(msg)
+    if len(known) > 1:
+        msg = f"{peer!r} has conversations in several accounts; choose one with --account"
         raise Failure(msg)
     message = last_message(log, known[0])
     if message is None:
-        msg = f"the conversation with {peer!r} holds no message"
+        msg = f"the conversation with {peer!r} has no messages"
         raise Failure(msg)
     return trail_of_seq(log, message.seq)
 
@@ -109,7 +113,7 @@ def _by_message(log: Any, message: str) -> Any:
     trail = trail_of_seq(log, seq) if seq is not None else None
     if trail is not None:
         return trail
-    # An identity may begin with digits only; a number that the log has, or a short one, is none.
+    # An identity may begin with digits only, but a short number, or one in the log, is a sequence.
     no_identity = seq is not None and (seq <= log.head().seq or len(start) < DIGITS)
     found = [] if no_identity else _identities(log, start)
     if not found and seq is not None:
@@ -118,7 +122,7 @@ def _by_message(log: Any, message: str) -> Any:
         raise Failure(_no_single_message(log, start, found))
     trail = trail_of_identity(log, found[0])
     if trail is None:
-        msg = f"the message {found[0].hex()} was there before the bot came: it was never decided"
+        msg = f"the message {found[0].hex()} predates the bot: it was never decided"
         raise Failure(msg)
     return trail
 
@@ -131,7 +135,7 @@ def _identities(log: Any, start: str) -> list[bytes]:
 
 
 def _no_single_message(log: Any, start: str, found: list[bytes]) -> str:
-    told = "several messages have it" if found else "no message has it"
+    fact = "several messages have" if found else "no message has"
     nearest, shorter = found, start
     while not nearest and shorter:
         shorter = shorter[:-1]
@@ -139,8 +143,8 @@ def _no_single_message(log: Any, start: str, found: list[bytes]) -> str:
     names = ", ".join(identity.hex()[:12] for identity in nearest[:NEAREST]) or "none"
     more = ", …" if len(nearest) > NEAREST else ""
     return (
-        f"the identity {start[:40]}…: {told}; the nearest: {names}{more};"
-        " give more of it, or a sequence"
+        f"{fact} an identity that starts with {start[:40]}; nearest: {names}{more}."
+        " Give more digits, or a sequence"
     )
 
 
@@ -156,7 +160,7 @@ def _no_message_at(log: Any, seq: int) -> str:
             found[trail.message.seq] = place
         if len(found) == NEAREST:
             break
-    nearest = ", ".join(str(one) for one in sorted(found)) or "none"
+    nearest = ", ".join(str(message) for message in sorted(found)) or "none"
     event = log.event(seq)
     what = f"the log ends at {head}" if event is None else f"it is {type(event.event).__name__}"
-    return f"the event {seq} belongs to no message ({what}); messages near it: {nearest}"
+    return f"event {seq} belongs to no message ({what}); nearest messages: {nearest}"

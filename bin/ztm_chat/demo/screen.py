@@ -10,7 +10,7 @@ import textwrap
 from rich.console import Console
 from rich.text import Text
 
-from ztm_chat.shown import safe
+from ztm_chat.printing.terminal import safe
 
 WIDTH = 88
 MARGIN = 3

@@ -126,7 +126,7 @@ def test_an_answer_has_ended_when_the_server_says_so(last: str) -> None:
 
 
 def test_half_an_answer_is_none() -> None:
-    with pytest.raises(AgentUnavailable, match="ended its stream before") as caught:
+    with pytest.raises(AgentUnavailable, match="closed its stream before") as caught:
         read(chunk("Hel"), "")
     assert "Hel" not in str(caught.value)
 
@@ -151,12 +151,12 @@ def test_the_silent_word_means_silence() -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ([whole("")], "answered with no text"),
-        ([whole(None)], "answered with no text"),
-        ([DONE], "answered with no text"),
-        (['{"choices": []}'], "answered with no text"),
+        ([whole("")], "gave an answer without text"),
+        ([whole(None)], "gave an answer without text"),
+        ([DONE], "gave an answer without text"),
+        (['{"choices": []}'], "gave an answer without text"),
         ([whole("<think>for ever", "length")], "used up its tokens"),
-        ([finish("tool_calls"), DONE], "asked for a tool"),
+        ([finish("tool_calls"), DONE], "called a tool"),
     ],
 )
 def test_an_answer_without_text_may_go_better_next_time(lines: list[str], said: str) -> None:
@@ -186,7 +186,7 @@ def test_what_a_content_filter_cut_is_not_passed_on() -> None:
     ],
 )
 def test_garbage_is_an_error_that_quotes_nothing(body: str, transient: bool) -> None:
-    with pytest.raises(AgentBroken, match="something else than a chat completion") as caught:
+    with pytest.raises(AgentBroken, match="did not answer with a chat completion") as caught:
         read(*body.split("\n"))
     assert caught.value.transient is transient
     assert "whisper" not in str(caught.value)

@@ -135,7 +135,7 @@ def test_writing_nothing_is_an_error_that_names_the_cure(ask: Ask) -> None:
 
 @pytest.mark.parametrize("written", ["not json: whisper", '["whisper"]', '{"text": 5}', ""])
 def test_what_is_not_the_agreed_json_is_refused_unquoted(ask: Ask, written: str) -> None:
-    with pytest.raises(AgentBroken, match="wrote no JSON object") as caught:
+    with pytest.raises(AgentBroken, match="did not write JSON") as caught:
         ask(f"print({written!r})", output="json")
     assert not caught.value.transient
     assert "whisper" not in str(caught.value)
@@ -143,7 +143,7 @@ def test_what_is_not_the_agreed_json_is_refused_unquoted(ask: Ask, written: str)
 
 
 def test_other_bytes_than_utf8_are_an_error(ask: Ask) -> None:
-    with pytest.raises(AgentBroken, match=r"other than UTF-8 \(byte 3\)"):
+    with pytest.raises(AgentBroken, match=r"did not write UTF-8 \(byte 3\)"):
         ask(r"import sys; sys.stdout.buffer.write(b'caf\xe9 \xff')")
 
 
@@ -163,7 +163,7 @@ def test_a_failure_may_be_for_good(ask: Ask, status: int) -> None:
 
 
 def test_a_signal_may_pass(ask: Ask) -> None:
-    with pytest.raises(AgentUnavailable, match="was ended by SIGSEGV"):
+    with pytest.raises(AgentUnavailable, match="was killed by SIGSEGV"):
         ask("import os; os.kill(os.getpid(), 11)")
 
 
@@ -179,7 +179,7 @@ def test_standard_error_does_not_spoil_an_answer(ask: Ask) -> None:
 
 def test_a_missing_program_is_for_good_and_says_what_to_do(question: Build) -> None:
     agent = CommandAgent(["no-such-program", "--token=whisper"], timeout_s=20)
-    with pytest.raises(AgentRefused, match=r"'no-such-program'.*whole path") as caught:
+    with pytest.raises(AgentRefused, match=r"'no-such-program'.*absolute path") as caught:
         asyncio.run(agent.ask(question()))
     assert "whisper" not in str(caught.value)
 

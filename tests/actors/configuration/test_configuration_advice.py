@@ -38,7 +38,7 @@ def warned(load_text: Callable[[str], Configuration]) -> Warned:
         ("agentUrl: http://10.0.0.7:7777", "agentUrl", "plain http to another machine"),
         ("permitUrl: http://permits.example", "permitUrl", "plain http to another machine"),
         ("tls: {caFile: /ca}", "tls", "not used"),
-        ("enableGroups: true", "enableGroups", "a stranger who makes a group"),
+        ("enableGroups: true", "enableGroups", "a stranger who creates a group"),
         ("enableGroups: true, creatorBypass: true", "creatorBypass", "a stranger"),
         ("groupPermissions: {a/b: {}}", "groupPermissions", "enableGroups is false"),
         (f"{GROUPS}: {{a/b: {{tools: {{allow: []}}}}}}",

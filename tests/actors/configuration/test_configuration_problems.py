@@ -98,12 +98,12 @@ def test_what_several_accounts_inherit_is_wrong_once(
             "groupPermissions: {a/b: {tools: {toolsBySender: {}}}}",
             "toolsBySender belongs in an entry of groupPermissions",
         ),
-        ("<<: {heal: true}", "merge keys are not read; write the options out"),
+        ("<<: {heal: true}", "merge keys are not supported; write the options out"),
         ('apiTimeout: "5000"', "write it without quotes"),
         ('heal: "yes"', "write it without quotes"),
         ("username: 123", "write it in quotes"),
         ("allowFrom: alice", "a list is written as [one, two]"),
-        ("groupPermissions: {a/b: {group: c}}", "it repeats the key, and may be left out"),
+        ("groupPermissions: {a/b: {group: c}}", "it must equal the key, or be left out"),
         ("tls: {keyFile: /k}", "certFile and keyFile belong together"),
         ("agentUrl: http://u:p@x", "leave out the part before @"),
         ("answerHorizon: a day", "write it like 24h, 90m or 1h30m, or as a number of seconds"),
@@ -174,7 +174,7 @@ def test_two_accounts_of_one_ztm_user_are_an_error_that_names_both_lines(
     (problem,) = refused(TWINS.format(one=one, two=two, options="heal: true"))
 
     assert problem.option == "channels.ztm-chat.accounts.two"
-    assert "channels.ztm-chat.accounts.one in line 8 again in line 10" in problem.found
+    assert "channels.ztm-chat.accounts.one (line 8) and here (line 10)" in problem.found
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_our_section_twice_is_an_error(tmp_path: Path) -> None:
         ("username: !!python/name:os.system x", "value with a tag"),
         ("tls: !custom {caFile: /x}", "value with a tag"),
         ("username: 2026-11-24", "date"),
-        ("apiTimeout: 1.5", "number with a fraction"),
+        ("apiTimeout: 1.5", "decimal number"),
         ("apiTimeout: 0x", "text"),
         ("apiTimeout: " + "9" * 100, "whole number that can't be read"),
         ("enabled: !!bool maybe", "boolean that can't be read"),
@@ -134,7 +134,7 @@ def test_a_key_that_is_no_word_is_an_error(
 ) -> None:
     problems = refused_account("? [a]\n: 1\n? *x\n: 2\n? " + "k" * 600 + "\n: 3")
 
-    assert [problem.found for problem in problems] == ["a key that is no name"] * 3
+    assert [problem.found for problem in problems] == ["a key that is not a name"] * 3
 
 
 @pytest.mark.parametrize("word", ["on", "123", "null", "1.5"])

@@ -86,14 +86,14 @@ def test_the_account_that_gave_a_code_is_told_the_ruling(
     asked_to_pair(log, "two", "alice")
     told: list[tuple[str, PairingDecision]] = []
 
-    def tell(stream: str, ruling: PairingDecision) -> None:
-        told.append((stream, ruling))
-        ruling.answer(ruling.person)
+    def tell(stream: str, decision: PairingDecision) -> None:
+        told.append((stream, decision))
+        decision.answer(decision.person)
 
     answer = served(path, log, accounts, approve(path, f" {CODE.lower()} "), tell)
     assert answer == {"account": "two", "person": "alice"}
-    ((stream, ruling),) = told
-    assert (stream, ruling.kind, ruling.person) == ("account/two", "approve", "alice")
+    ((stream, decision),) = told
+    assert (stream, decision.kind, decision.person) == ("account/two", "approve", "alice")
 
 
 def test_a_code_of_two_accounts_is_refused_until_one_is_named(
@@ -103,22 +103,24 @@ def test_a_code_of_two_accounts_is_refused_until_one_is_named(
     asked_to_pair(log, "one", "alice")
     asked_to_pair(log, "two", "bob")
 
-    def tell(_: str, ruling: PairingDecision) -> None:
-        ruling.answer(ruling.person)
+    def tell(_: str, decision: PairingDecision) -> None:
+        decision.answer(decision.person)
 
-    with pytest.raises(Failure, match=r"several accounts \(one, two\): name the account"):
+    with pytest.raises(
+        Failure, match=r"several accounts \(one, two\) have a request with this code"
+    ):
         served(path, log, accounts, approve(path, CODE), tell)
     answer = served(path, log, accounts, approve(path, CODE, "two"), tell)
     assert answer == {"account": "two", "person": "bob"}
 
 
-def test_a_ruling_that_is_not_recorded_in_time_is_said(
+def test_a_decision_that_is_not_recorded_in_time_is_reported(
     path: Path, accounts: tuple[AccountConfig, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "RULING_S", 0.05)
+    monkeypatch.setattr(control, "ANSWER_S", 0.05)
     log = MemoryLog()
     asked_to_pair(log, "one", "alice")
-    with pytest.raises(Failure, match="what holds it up: ztm-chat status"):
+    with pytest.raises(Failure, match="it may still complete"):
         served(path, log, accounts, approve(path, CODE), lambda _, __: None)
 
 
@@ -151,7 +153,7 @@ def test_a_socket_that_nobody_answers_on_is_replaced(path: Path) -> None:
 
 def test_a_socket_that_somebody_answers_on_is_left_alone(path: Path) -> None:
     with bind(path):
-        with pytest.raises(SocketUnusable, match="another daemon answers"):
+        with pytest.raises(SocketUnusable, match="another daemon is listening"):
             bind(path)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
@@ -163,7 +165,7 @@ def test_a_file_or_a_link_in_the_way_is_never_removed(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)
     for name in (path, link):
-        with pytest.raises(SocketUnusable, match="is no socket: move it"):
+        with pytest.raises(SocketUnusable, match="is not a socket: move it"):
             bind(name)
     assert path.read_text() == "precious"
 
@@ -173,5 +175,5 @@ def test_a_path_that_is_too_long_or_has_no_folder_names_the_trouble(path: Path) 
         bind(path / ("x" * 110))
     path.parent.mkdir()
     path.write_text("")
-    with pytest.raises(SocketUnusable, match="can't be made"):
+    with pytest.raises(SocketUnusable, match="cannot create the daemon's socket"):
         bind(path / "socket")

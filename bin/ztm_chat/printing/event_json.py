@@ -1,4 +1,5 @@
-"""Events as plain values, for JSON. The shape is documented in docs/audit.md, and stays."""
+"""Events as plain values, for JSON. The shape is documented in docs/audit.md; fields are not
+renamed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plain_event(log: "EventLog", recorded: "Recorded") -> dict[str, Any]:
-    """An event with its envelope and its words: structs as objects, bytes in hexadecimal."""
+    """An event with its envelope and its text: structs as objects, bytes in hexadecimal."""
     event = recorded.event
     return {
         "seq": recorded.seq,
@@ -19,20 +20,20 @@ def plain_event(log: "EventLog", recorded: "Recorded") -> dict[str, Any]:
         "time": recorded.time,
         "cause": recorded.cause,
         "type": type(event).__name__,
-        "event": plain(event),
+        "event": plain_value(event),
         "text": log.body(recorded.seq),
     }
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Structs as objects with names, bytes in hexadecimal."""
     match value:
         case bytes():
             return value.hex()
         case msgspec.Struct():
-            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return {name: plain_value(getattr(value, name)) for name in value.__struct_fields__}
         case dict():
-            return {name: plain(one) for name, one in value.items()}
+            return {name: plain_value(item) for name, item in value.items()}
         case tuple() | list() | frozenset():
-            return [plain(one) for one in value]
+            return [plain_value(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""The configuration that a command works with."""
+"""The option `--config`, and the configuration it leads to."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ config_option = click.option(
     "--config",
     "config",
     metavar="FILE",
-    help="The configuration; default: $ZTM_CHAT_CONFIG, ./openclaw.yaml,"
+    help="Configuration file; default: $ZTM_CHAT_CONFIG, ./openclaw.yaml,"
     " ~/.config/ztm-chat/openclaw.yaml.",
 )
 
 
 def configuration(config: str | None) -> Configuration:
-    """The configuration found and checked. Raises `Failure` with all that is wrong with it."""
+    """The configuration, found and checked. Raises `Failure` with all of its problems."""
     try:
         return load(find_config(config, os.environ, Path.cwd()), os.environ)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Text for a terminal: names and words of others can't move the cursor or paint."""
+"""Text for a terminal: what others wrote can't move the cursor or change colours."""
 
 import json
 import time
@@ -8,18 +8,18 @@ from unicodedata import category
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def safe(text: str, most: int = 2_000) -> str:
-    """`text` in one line, with control and invisible characters escaped, cut at `most`."""
+def safe(text: str, limit: int = 2_000) -> str:
+    """`text` in one line, with control and invisible characters escaped, cut at `limit`."""
     shown = "".join(
         char if category(char) not in _UNSAFE else char.encode("unicode_escape").decode("ascii")
-        for char in text[:most]
+        for char in text[:limit]
     )
-    return shown + ("…" if len(text) > most else "")
+    return shown + ("…" if len(text) > limit else "")
 
 
 def as_json_line(value: Any) -> str:
     """`value` as JSON in one line, readable in every script, and with the same characters escaped
-    as by `safe` (as JSON escapes them: who parses it gets the very text)."""
+    as by `safe` (as JSON escapes them: parsing gives the original text)."""
     # Outside of its strings, JSON in one line holds none of them.
     return "".join(
         char if category(char) not in _UNSAFE else json.dumps(char)[1:-1]
@@ -38,7 +38,7 @@ def ago(time_ms: int, now_ms: int) -> str:
     return f"{seconds}s ago" if seconds else "just now"
 
 
-def moment(time_ms: int) -> str:
-    """A time of day with its date, local, to the millisecond."""
+def local_time(time_ms: int) -> str:
+    """Date and time of day, local, to the millisecond."""
     local = time.localtime(time_ms / 1_000)
     return time.strftime("%Y-%m-%d %H:%M:%S", local) + f".{time_ms % 1_000:03d}"

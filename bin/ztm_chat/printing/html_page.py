@@ -1,6 +1,6 @@
-"""An export as a page: one HTML file, with no part elsewhere and nothing that runs.
+"""Conversations as one HTML page that loads nothing and runs nothing (`export --html`).
 
-Everything that others wrote is escaped, and what can't be seen in it is shown as an escape.
+Everything that others wrote is escaped; invisible characters are shown as escapes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from events.streams import GroupId, PeerId
-from ztm_chat.shown import moment, safe
+from ztm_chat.printing.terminal import local_time, safe
 
 if TYPE_CHECKING:
     from store.audit.export import Said
@@ -36,12 +36,12 @@ p.gone { font-style: italic; opacity: .6 }
 
 
 def begin_page(about: str) -> str:
-    """The page up to its first conversation. `about`: what it is an export of."""
+    """The page up to its first conversation. `about` says what was exported, and when."""
     return f"{_HEAD}<h1>Conversations</h1>\n<p>{_shown(about)}</p>\n"
 
 
 def end_page() -> str:
-    """What closes the page."""
+    """The end of the page."""
     return "</body>\n</html>\n"
 
 
@@ -52,26 +52,29 @@ def conversation_lines(address: PeerId | GroupId, said: Iterable["Said"]) -> Ite
     else:
         title = f"group {address.creator}/{address.group} (account {address.account})"
     yield f"<h2><bdi>{_shown(title)}</bdi></h2>\n"
-    for line in said:
-        yield _article(line)
+    for message in said:
+        yield _article(message)
 
 
-def _article(one: "Said") -> str:
-    kind = "ours" if one.ours else "theirs"
-    outcome = " · ".join(part for part in (one.outcome or "waiting", one.why) if part)
-    files = f" · {one.files} files" if one.files else ""
+def _article(message: "Said") -> str:
+    kind = "ours" if message.ours else "theirs"
+    outcome = " · ".join(part for part in (message.outcome or "waiting", message.why) if part)
+    files = f" · {message.files} files" if message.files else ""
+    when = local_time(message.time_ms)
     return (
-        f'<article class="{kind}"><header><bdi>{_shown(one.sender)}</bdi>'
-        f" · {moment(one.time_ms)} · {_shown(outcome)}{files} · event {one.seq}</header>"
-        f"{_words(one)}</article>\n"
+        f'<article class="{kind}"><header><bdi>{_shown(message.sender)}</bdi>'
+        f" · {when} · {_shown(outcome)}{files} · event {message.seq}</header>"
+        f"{_text(message)}</article>\n"
     )
 
 
-def _words(one: "Said") -> str:
-    if one.text is None:
-        kept = "Not kept." if one.outcome == "ignore" and "," not in one.why else "Erased."
+def _text(message: "Said") -> str:
+    if message.text is None:
+        kept = (
+            "Not stored." if message.outcome == "ignore" and "," not in message.why else "Erased."
+        )
         return f'<p class="gone">{kept}</p>'
-    lines = "\n".join(_shown(line) for line in one.text.split("\n"))
+    lines = "\n".join(_shown(line) for line in message.text.split("\n"))
     return f'<p dir="auto">{lines}</p>'
 
 

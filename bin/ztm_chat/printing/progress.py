@@ -1,16 +1,16 @@
-"""A bar for work that takes a while; only on a terminal."""
+"""A progress bar for long work; only on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
-"""Hears how much is done, and of how much."""
+"""Called with how much is done, and the total."""
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on stderr while the block runs; nothing at all where nobody would see it."""
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on stderr while the block runs; nothing if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -19,5 +19,5 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
     columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""A message's trail in words that need no engineer."""
+"""What happened to a message, in sentences for people who do not know the code (`why`)."""
 
 from collections.abc import Iterator
 
@@ -24,140 +24,148 @@ from events.policy.account_policy import AccountPolicy
 from events.streams import GroupId, account_stream, parse_stream
 from store.log.event_log import EventLog
 from store.read_models.trail import Trail
-from ztm_chat.shown import moment, safe
+from ztm_chat.printing.terminal import local_time, safe
 
 IGNORED = {
-    "self": "it was sent as the bot, but not by this daemon",
-    "blank": "it holds no text and no file",
+    "self": "it was sent from the bot's account, but not by this daemon",
+    "blank": "it has no text and no file",
     "oversize": "it is longer than maxMessageChars allows",
-    "malformed": "it could not be read as a message",
-    "baseline": "it was there before the bot came",
-    "too-late": "it came to us later than answerHorizon allows",
+    "malformed": "it could not be parsed as a message",
+    "baseline": "it predates the bot",
+    "too-late": "it arrived later than answerHorizon allows",
     "groups-disabled": "groups are turned off (enableGroups)",
 }
 
-ASIDE = {
+UNANSWERED = {
     "agent": "the agent could not answer",
-    "budget": "its sender had used up the budget of turns",
-    "revoked": "its sender was no longer let in",
-    "erased": "its sender's words were given up (ztm-chat forget)",
+    "budget": "its sender had used up the turn budget",
+    "revoked": "its sender was no longer accepted",
+    "erased": "its sender's messages were erased (ztm-chat forget)",
     "too-late": "it had become too old to answer",
 }
 
-WITHHELD = {
-    "pending": "this person has a code already",
-    "limit": "too many people were waiting with codes",
-    "approved": "this person had been let in meanwhile",
+NO_CODE = {
+    "pending": "this person already had one",
+    "limit": "too many pairing requests were pending",
+    "approved": "this person had been approved in the meantime",
 }
+
+ACTIONS = {"process": "Accepted", "ignore": "Ignored", "pairing": "Pairing required"}
+
+INDENT = " " * 23
+"""As wide as a time, for the lines that belong to the one above."""
 
 
 def explain(log: EventLog, trail: Trail, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
     """The trail, line by line. `policies` by digest, as the log holds them."""
     yield from _message(log, trail.message)
     for record in trail.events:
-        when = moment(record.time // 1_000_000)
+        when = local_time(record.time // 1_000_000)
         yield from (f"{when}  {line}" for line in _event(log, record, policies))
 
 
 def _message(log: EventLog, message: Recorded) -> Iterator[str]:
     address = parse_stream(message.stream)
-    where = "a direct message"
+    what = "direct message"
     if isinstance(address, GroupId):
-        where = f"a message in the group {safe(address.creator)}/{safe(address.group)}"
+        what = f"message in the group {safe(address.creator)}/{safe(address.group)}"
     event = message.event
     if not isinstance(event, MessageSeen | MessageIgnored):
         return
-    source = "the mesh's files" if event.source == "feed" else "the Chat API"
+    source = "mesh files" if event.source == "feed" else "Chat API"
     yield f"Message {event.identity.hex()} (event {message.seq} of {safe(message.stream)})"
-    when = moment(message.time // 1_000_000)
-    yield f"{when}  Seen: {where} from {safe(event.sender)}, shown by {source}."
-    yield f"{' ' * 23}  Its sender's clock said {moment(event.sent_ms)}."
+    when = local_time(message.time // 1_000_000)
+    yield f"{when}  Received: {what} from {safe(event.sender)} (source: {source})."
+    yield f"{INDENT}  Sent at {local_time(event.sent_ms)} by the sender's clock."
     if isinstance(event, MessageIgnored):
-        yield f"{' ' * 23}  Ignored: {IGNORED[event.reason]}."
+        yield f"{INDENT}  Ignored: {IGNORED[event.reason]}."
         return
     text = log.body(message.seq)
-    yield f"{' ' * 23}  " + (f"Text: {safe(text, 300)}" if text is not None else "Text: erased.")
+    yield f"{INDENT}  " + (f"Text: {safe(text, 300)}" if text is not None else "Text: erased.")
 
 
-def _event(log: EventLog, one: Recorded, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
-    match one.event:
+def _event(log: EventLog, record: Recorded, policies: dict[bytes, AccountPolicy]) -> Iterator[str]:
+    match record.event:
         case PolicyDecided():
-            yield from _decision(one.event, policies.get(one.event.inputs.policy))
+            yield from _decision(record.event, policies.get(record.event.inputs.policy))
         case PairingWithheld(_, reason):
-            yield f"No pairing code was sent: {WITHHELD[reason]}."
+            yield f"No pairing code was sent: {NO_CODE[reason]}."
         case Dispatched():
-            yield f"Given to the agent {one.event.agent} (turn {one.version})."
+            yield f"Sent to the agent {record.event.agent} (turn {record.version})."
         case TurnCancelled(_, reason):
-            yield f"The turn was cancelled: {reason}."
+            yield f"The turn was cancelled: {UNANSWERED.get(reason, safe(reason))}."
         case AgentReplied():
-            yield _replied(log, one, one.event)
+            yield _replied(log, record, record.event)
         case AgentFailed():
-            yield _failed(one.event)
+            yield _failed(record.event)
         case MessageQueued():
-            part = f" (part {one.event.part} of {one.event.parts})" if one.event.parts > 1 else ""
-            changed = one.event.changed
-            yield f"Queued to be sent: {one.event.purpose}{part}." + (
-                f" {changed} characters that would have destroyed it were replaced."
-                if changed
-                else ""
-            )
+            yield _queued(record.event)
         case ReplySent():
-            yield from _sent(one.event)
+            yield from _sent(record.event)
         case ReplyFailed(_, error):
-            yield f"Could not ever be sent: {safe(error)}."
+            yield f"Permanently undeliverable: {safe(error)}."
         case MessageDeadLettered(_, reason):
-            yield f"Set aside without an answer: {ASIDE.get(reason, safe(reason))}."
+            yield f"Moved to dead letters: {UNANSWERED.get(reason, safe(reason))}."
         case MessageRetried():
-            yield "The operator asked for it to be answered after all."
+            yield "The operator sent it to the agent again."
         case MessageDropped():
-            yield "The operator has done with it."
+            yield "The operator discarded it."
 
 
-def _replied(log: EventLog, one: Recorded, event: AgentReplied) -> str:
+def _replied(log: EventLog, record: Recorded, event: AgentReplied) -> str:
     if event.silent:
-        return f"The agent chose to say nothing, after {event.elapsed_ms} ms."
-    text = log.body(one.seq)
-    words = "its words were erased" if text is None else f"“{safe(text, 300)}”"
+        return f"The agent chose not to reply, after {event.elapsed_ms} ms."
+    text = log.body(record.seq)
+    reply = "text erased" if text is None else f"“{safe(text, 300)}”"
     model = f" ({safe(event.model)})" if event.model else ""
     tokens = ""
     if event.tokens_in or event.tokens_out:
-        tokens = f", {event.tokens_in} tokens read, {event.tokens_out} written"
+        tokens = f" ({event.tokens_in} tokens in, {event.tokens_out} out)"
     return (
-        f"The agent{model} answered at attempt {event.attempt}, after {event.elapsed_ms} ms"
-        f"{tokens}: {words}"
+        f"The agent{model} replied on attempt {event.attempt} after {event.elapsed_ms} ms"
+        f"{tokens}: {reply}"
     )
 
 
+def _queued(event: MessageQueued) -> str:
+    part = f" (part {event.part} of {event.parts})" if event.parts > 1 else ""
+    changed = ""
+    if event.changed:
+        changed = f" {event.changed} characters that ZTM cannot carry were replaced."
+    return f"Queued to be sent: {event.purpose}{part}.{changed}"
+
+
 def _sent(event: ReplySent) -> Iterator[str]:
-    yield f"Sent: in the bot's own files since {moment(event.sent_ms)}."
+    yield f"Sent: in the bot's own files, with the time {local_time(event.sent_ms)}."
     if event.reconciled:
-        yield "  It was found there after a restart, and not sent again."
+        yield "  It was already there, so it was not sent again."
 
 
 def _failed(event: AgentFailed) -> str:
-    again = f"asked again at {moment(event.retry_ms)}" if event.retry_ms else "not asked again"
-    return f"The agent failed at attempt {event.attempt} ({safe(event.error)}); {again}."
+    retry = f"retry at {local_time(event.retry_ms)}" if event.retry_ms else "no retry"
+    return f"The agent failed on attempt {event.attempt} ({safe(event.error)}); {retry}."
 
 
 def _decision(event: PolicyDecided, policy: AccountPolicy | None) -> Iterator[str]:
-    done = {"process": "Let in", "ignore": "Ignored", "pairing": "Asked to pair"}[event.action]
-    yield f"{done}: {_rule(event, policy)} (reason {event.reason})."
+    yield f"{ACTIONS[event.action]}: {_rule(event, policy)} (reason {event.reason})."
     inputs = event.inputs
     if event.tools is not None:
         allow = "all tools" if event.tools.allow is None else ", ".join(event.tools.allow) or "none"
         deny = f", never {', '.join(event.tools.deny)}" if event.tools.deny else ""
         yield f"  Tools granted: {allow}{deny}."
-    looked = [f"pairing: {inputs.pairing}"]
+    facts = [f"pairing {inputs.pairing}"]
     if inputs.membership != "direct":
-        looked = [
-            f"member: {inputs.membership}",
-            f"group name: {safe(inputs.group_name) or '-'}",
-            f"mention of @{safe(inputs.own)}: {'yes' if event.mentioned else 'no'}",
+        facts = [
+            f"membership {inputs.membership}",
+            f"group name {safe(inputs.group_name) or '-'}",
+            f"mentions @{safe(inputs.own)}: {'yes' if event.mentioned else 'no'}",
         ]
-    yield (
-        f"  It looked at {', '.join(looked)}; policy {inputs.policy.hex()[:8]},"
-        f" rules {inputs.rules}, account as of its event {inputs.account_version}."
-    )
+    facts += [
+        f"policy {inputs.policy.hex()[:8]}",
+        f"rules version {inputs.rules}",
+        f"account version {inputs.account_version}",
+    ]
+    yield f"  Inputs: {', '.join(facts)}."
 
 
 def _rule(event: PolicyDecided, policy: AccountPolicy | None) -> str:
@@ -178,10 +186,10 @@ def _rule(event: PolicyDecided, policy: AccountPolicy | None) -> str:
         case "groups-disabled":
             return "groups are turned off (enableGroups)"
         case "not-a-member":
-            return "the sender is no member of the group"
+            return "the sender is not a member of the group"
         case "group-policy":
             return (
-                "the group's policy lets its members in"
+                "the group's policy is open to its members"
                 if event.action == "process"
                 else "the group's policy is disabled"
             )

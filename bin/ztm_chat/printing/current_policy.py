@@ -1,4 +1,4 @@
-"""Would today's policy decide alike? The last lines of `ztm-chat why`."""
+"""What the current policy would decide: the last lines of `ztm-chat why`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from store.log.event_log import EventLog
     from store.read_models.trail import Trail
 
-_DONE = {"process": "let it in", "ignore": "ignore it", "pairing": "ask its sender to pair"}
+_ACTIONS = {"process": "accept it", "ignore": "ignore it", "pairing": "ask its sender to pair"}
 
 
-def compared_with_today(log: "EventLog", trail: "Trail") -> Iterator[str]:
-    """What the policy last in force makes of the message; nothing where no policy was asked."""
+def compare_with_current_policy(log: "EventLog", trail: "Trail") -> Iterator[str]:
+    """What the account's last policy on record would decide; nothing where no policy was asked."""
     address, message = parse_stream(trail.message.stream), trail.message.event
     decision = next(
         (record for record in trail.events if isinstance(record.event, PolicyDecided)), None
@@ -30,16 +30,16 @@ def compared_with_today(log: "EventLog", trail: "Trail") -> Iterator[str]:
     history = history_of(log, address.account)
     digest = history.digest_at(1 << 63)
     if digest == decided.inputs.policy:
-        yield "The policy that decided is the one last in force."
+        yield "The policy has not changed since."
         return
     judged = JudgedMessage(decision, address, trail.message, message, decided)
     now = decide_under(history.policies[digest], judged)
-    yield f"The policy has changed since; the one last in force is {digest.hex()[:8]}."
+    yield f"The policy has changed since, to {digest.hex()[:8]}."
     if now == Outcome(decided.action, decided.reason, decided.rule):
-        yield "  It would decide alike."
+        yield "  It would decide the same."
     elif now.tools:
-        yield "  It would let it in too, with other tools."
+        yield "  It would accept it too, with other tools."
     elif now.action == UNKNOWN:
-        yield "  Whether it would let it in is not known: nobody knew the group's members."
+        yield "  Whether it would accept it is unknown: the group's members were not known."
     else:
-        yield f"  It would {_DONE[now.action]} ({now.reason}, {now.rule})."
+        yield f"  It would {_ACTIONS[now.action]} ({now.reason}, {now.rule})."

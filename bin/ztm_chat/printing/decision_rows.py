@@ -1,5 +1,5 @@
-"""Decisions as lines, JSON and CSV. What is written to JSON and CSV is documented in docs/audit.md,
-and stays."""
+"""Decisions as lines, JSON and CSV. Fields of JSON and CSV are documented in docs/audit.md,
+and are not renamed."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from events.streams import PeerId
-from ztm_chat.shown import moment, safe
+from ztm_chat.printing.terminal import local_time, safe
 
 if TYPE_CHECKING:
     from store.audit.decisions import Decision
@@ -38,10 +38,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def line(decision: "Decision", text: str | None) -> str:
     """One line for a person."""
-    words = f"  {safe(text, 60)}" if text else ""
+    shown = f"  {safe(text, 60)}" if text else ""
     return (
-        f"{decision.seq:>9}  {moment(decision.time_ms)}  {decision.action:<7}"
-        f"  {decision.reason} ({decision.rule})  {_where(decision)}{words}"
+        f"{decision.seq:>9}  {local_time(decision.time_ms)}  {decision.action:<7}"
+        f"  {decision.reason} ({decision.rule})  {_where(decision)}{shown}"
     )
 
 

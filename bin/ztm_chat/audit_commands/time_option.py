@@ -29,7 +29,7 @@ class Time(click.ParamType[int]):
             return round(datetime.fromisoformat(text).timestamp() * 1_000)
         except (ValueError, OverflowError):
             self.fail(
-                f"{text!r} is no time; write 2026-11-24, 2026-11-24T09:30, or 2h for two hours ago",
+                f"{text!r} is not a time; use 2026-11-24, 2026-11-24T09:30, or 2h (two hours ago)",
                 param,
                 ctx,
             )

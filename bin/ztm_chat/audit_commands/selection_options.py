@@ -1,11 +1,11 @@
-"""The options by which decisions are selected, the same for every command that does."""
+"""The options that select decisions, the same for every command."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ztm_chat.audit_commands.times import TIME
+from ztm_chat.audit_commands.time_option import TIME
 
 if TYPE_CHECKING:
     from store.audit.selection import Selection
@@ -14,9 +14,9 @@ ACTIONS = ("process", "ignore", "pairing")
 
 _OPTIONS = (
     click.option("--account", metavar="ID", help="Only this account."),
-    click.option("--peer", metavar="NAME", help="Only the direct messages of NAME (exact)."),
+    click.option("--peer", metavar="NAME", help="Only direct messages of NAME (exact)."),
     click.option("--group", metavar="[CREATOR/]GROUP", help="Only this group, by its id."),
-    click.option("--sender", metavar="NAME", help="Only messages of NAME (exact), wherever."),
+    click.option("--sender", metavar="NAME", help="Only messages of NAME (exact), anywhere."),
     click.option(
         "--action", "actions", multiple=True, type=click.Choice(ACTIONS), help="Only this action."
     ),
@@ -27,9 +27,9 @@ _OPTIONS = (
         metavar="REASON",
         help="Only this reason (allowed, denied, mention_required, too-late, …).",
     ),
-    click.option("--since", "since_ms", type=TIME, help="Only what was decided since then."),
-    click.option("--until", "until_ms", type=TIME, help="Only what was decided until then."),
-    click.option("--text", metavar="WORDS", help="Only messages whose text holds this."),
+    click.option("--since", "since_ms", type=TIME, help="Only decisions since TIME."),
+    click.option("--until", "until_ms", type=TIME, help="Only decisions until TIME."),
+    click.option("--text", metavar="WORDS", help="Only messages whose text contains this."),
 )
 
 
