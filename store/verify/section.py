@@ -187,7 +187,7 @@ class Section:
         if last != self._stretch.last:
             self._find(last + 1, f"it is missing; the log should reach event {self._stretch.last}")
         for seq in self._heads:
-            self._find(seq, "a head was kept here, and no commit ends here: it was rewritten")
+            self._find(seq, "the saved head is not at a commit boundary: the log was rewritten")
         if self._words:
             self._tell_strays(last + 1)
 
