@@ -76,7 +76,8 @@ class DecisionInputs(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class PolicyDecided(Event, frozen=True):
-    """What the policy says of a message: `action`, the seed's `reason`, the `rule` that decided."""
+    """What the policy says of a message: `action`, the specification's `reason`, the `rule` that
+    decided."""
 
     message: int
     action: Action

@@ -83,7 +83,8 @@ class ToolGrant(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the policy says of one message: what to do, the seed's reason, and the rule's own name.
+    """What the policy says of one message: what to do, the specification's reason, and the rule's
+    own name.
 
     `rule` tells a reader which row of the table decided (`allow-from`, `paired`, `dm-policy`, …).
     """

@@ -118,6 +118,6 @@ class Committer:
             return self._database.remap(min(size * 2, self.max_map_size))
         self._database.clear_stale_readers()
         raise NoRoom(
-            f"the log in {self._database.folder} is full: it may take {size:,} bytes; "
-            "raise its limit (store.maxMapSize), then it goes on by itself or after a restart"
+            f"the log in {self._database.folder} is full: its limit is {size:,} bytes; "
+            "raise store.maxMapSize and restart"
         )

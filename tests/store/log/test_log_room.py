@@ -113,7 +113,7 @@ def test_a_full_log_keeps_what_waits_and_says_so(folder: Path) -> None:
     log.append(drafts(BOB, tick()), expected={BOB: 0}, then=heard.put)
     stats = log.stats()
     assert str(folder) in str(stats.stalled)
-    assert "raise its limit" in str(stats.stalled)
+    assert "raise store.maxMapSize" in str(stats.stalled)
     assert stats.failed is None
     assert stats.waiting == 2
     assert len(list(log.read())) == log.head().seq == asked - 1
