@@ -1,6 +1,6 @@
 """From `openclaw.yaml` to typed, checked accounts.
 
-The user's own file, in the user's own shape: everything of ours lies in `channels.ztm-chat`, every
+The user's own file, in the user's own shape: everything of ours is in `channels.ztm-chat`, every
 other section is left alone. Nothing is repaired in silence. What is wrong is an error, all errors
 are reported at once, and each names the file, the line, the option, what was found and what is
 allowed. A value that could be a secret is never shown.
@@ -11,7 +11,7 @@ Read in this order:
 - `document`      YAML text to a tree of nodes that know their line and column
 - `values`        what one option may hold: addresses, names, paths, durations, sizes
 - `options`       the options as they are written, one Struct a section: the whole vocabulary
-- `findings`      the list of problems as it grows, and where each option stands in the file
+- `findings`      the list of problems as it grows, and where each option is in the file
 - `reader`        a tree to Structs, option by option, so that no error hides another
 - `settings`      what comes out: `Configuration`, `AccountConfig`
 - `policies`      options to `events.policy.account_policy`, inheritance resolved

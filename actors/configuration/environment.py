@@ -16,7 +16,7 @@ OWN_FOLDER = "ztm-chat"
 
 
 def home(env: Mapping[str, str]) -> Path:
-    """The user's own folder, for which `~` stands."""
+    """The user's own folder, which `~` means."""
     return Path(env["HOME"]) if env.get("HOME") else Path.home()
 
 
@@ -24,7 +24,7 @@ def find_config(option: str | None, env: Mapping[str, str], cwd: Path) -> Path:
     """The configuration: `option` (`--config`), else `$ZTM_CHAT_CONFIG`, else the first that exists
     of `openclaw.yaml` in `cwd` and in `ztm-chat` under `$XDG_CONFIG_HOME` or `~/.config`.
 
-    Raises `ConfigurationNotFound`, which names every place that was looked at.
+    Raises `ConfigurationNotFound`, which names every place searched.
     """
     named = option or env.get("ZTM_CHAT_CONFIG")
     if named:

@@ -1,4 +1,4 @@
-"""The problems as they are found, and where each option stands in the file."""
+"""The problems as they are found, and where each option is in the file."""
 
 import re
 
@@ -26,7 +26,7 @@ class Findings:
         self._warnings: dict[Problem, None] = {}
 
     def saw(self, path: Path, place: Node, value: Node) -> None:
-        """`path` holds `value` and stands at `place`."""
+        """`path` has `value`, and is at `place`."""
         self._seen[path] = (place.line, place.column, _describe(value, path))
 
     def line(self, path: Path) -> int:
@@ -40,7 +40,7 @@ class Findings:
     def error(
         self, path: Path, allowed: str, *, found: str | None = None, hint: str | None = None
     ) -> None:
-        """`path` can't be as it is. Without `found`, what stands there is shown.
+        """`path` is wrong. Without `found`, the value in the file is shown.
 
         Raises `ConfigurationInvalid` when there are so many that it is another kind of file.
         """

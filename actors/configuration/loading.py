@@ -27,7 +27,7 @@ MAX_SOCKET_BYTES = 103
 def load(path: FilePath, env: MappingABC[str, str]) -> Configuration:
     """Reads and checks the configuration at `path`.
 
-    `env` says where the state lies and what `~` is. Relative paths in the file start at its own
+    `env` says where the state is and what `~` means. Relative paths in the file start at its own
     folder. Raises `ConfigurationInvalid` with everything that is wrong, and nothing else.
     """
     path = path.absolute()
@@ -83,7 +83,7 @@ def _unreadable(path: FilePath, found: str) -> ConfigurationInvalid:
 
 
 def _section(root: Node, findings: Findings) -> Node:
-    """The node of `channels.ztm-chat`. Whatever stands beside it is another program's."""
+    """The node of `channels.ztm-chat`. Its siblings belong to other programs."""
     findings.saw((), root, root)
     channels = _child(root, (), "channels", findings)
     section = _child(channels, ("channels",), CHANNEL, findings)

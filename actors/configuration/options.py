@@ -132,8 +132,8 @@ class AccountOptions(Options, frozen=True, kw_only=True):
 
 
 class StoreOptions(Options, frozen=True, kw_only=True):
-    """`store`: where the log lies, how much address space it reserves (not disk space), and for how
-    long words are kept (not given: for good)."""
+    """`store`: where the log is, how much address space it reserves (not disk space), and for how
+    long texts are kept (not given: forever)."""
 
     path: FilePath | None = None
     map_size: MapSize = 64 << 30

@@ -33,7 +33,7 @@ MAX_KEY_CHARS = 512
 
 class Reader:
     """Reads nodes. What is wrong goes to `findings` and is left out of what is returned, so that
-    the rest is looked at too. So a result counts only if `findings` holds no error in the end."""
+    the rest is checked too. So a result counts only if `findings` holds no error in the end."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings

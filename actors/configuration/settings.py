@@ -16,7 +16,7 @@ class PermitServer(Struct, frozen=True, tag="server"):
 
 
 class PermitFile(Struct, frozen=True, tag="file"):
-    """The permit lies in a file. Whether it exists is not checked here: it may come later."""
+    """The permit is in a file. Whether it exists is not checked here: it may come later."""
 
     path: Path
 
@@ -50,8 +50,8 @@ class AccountConfig(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True):
-    """Where the log lies, the address space it reserves at first and at most, in bytes, and for how
-    long (s) words are kept at most; 0: for good."""
+    """Where the log is, the address space it reserves at first and at most, in bytes, and for how
+    long (s) texts are kept at most; 0: forever."""
 
     path: Path
     map_size: int

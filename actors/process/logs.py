@@ -1,7 +1,7 @@
 """The daemon's own log lines: readable on a terminal, JSON Lines otherwise, without secrets.
 
 Whatever our modules and libraries log through `logging` passes one list of processors. Nobody's
-words are logged by us; what could be a secret all the same is cut out here, by its name or its
+messages are logged by us; what could still be a secret is cut out here, by its name or its
 look.
 """
 
