@@ -1,6 +1,6 @@
-"""Meshes at forty times their real speed, and a client of an agent's HTTP API.
+"""Meshes at forty times real speed, and a client of an agent's HTTP API.
 
-Their Chat apps hold nothing back but where a test asks for it, so that no test waits in vain.
+Their Chat apps hold nothing back unless a test asks for it, so no test waits for nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def mesh() -> Iterator[Mesh]:
 
 @pytest.fixture
 def slow_mesh() -> Iterator[Mesh]:
-    """One in which there is time to look before a tick."""
+    """A mesh slow enough to look at it before a tick."""
     with Mesh(
         timing=Timing(publish_tick_s=0.4, feed_delay_s=0.2, connect_s=0.001, hold_back_s=0)
     ) as running:
@@ -62,7 +62,7 @@ def alice_api(alice: MeshAgent, api: Connect) -> Api:
 
 @pytest.fixture
 def eventually(mesh: Mesh) -> Eventually:
-    """Wait until a question is answered by something true; woken by changes in the mesh."""
+    """Ask again after each change in the mesh until the answer is truthy; then return it."""
 
     def wait(question: Callable[[], Any]) -> Any:
         found = mesh.wait_for(lambda: question() or None, timeout_s=5)
