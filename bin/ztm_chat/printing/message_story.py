@@ -158,7 +158,7 @@ def _decision(event: PolicyDecided, policy: AccountPolicy | None) -> Iterator[st
         facts = [
             f"membership {inputs.membership}",
             f"group name {safe(inputs.group_name) or '-'}",
-            f"mentions @{safe(inputs.own)}: {'yes' if event.mentioned else 'no'}",
+            f"mention of @{safe(inputs.own)} {'found' if event.mentioned else 'not found'}",
         ]
     facts += [
         f"policy {inputs.policy.hex()[:8]}",
