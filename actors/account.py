@@ -1,45 +1,42 @@
-"""The actor of an account: policy, pairing, the feed's cursor, and the parent of its
-conversations.
+"""The actor of an account: policy, pairing, the feed's cursor, people.
+
+It stands beside its conversations, not between them and the world: they are told what it knows (a
+policy context) whenever that changes, and ask it only for what it alone may give, pairing codes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
-import pykka
-
+from actors.acknowledgements import Acknowledgements
 from actors.erasures import Erasures
-from actors.group import GroupActor
 from actors.messages import (
     Announce,
     Announced,
-    ChildFailed,
     ContextAck,
+    ConversationLost,
     CursorReached,
-    Forget,
-    Forward,
+    ErasePerson,
+    ErasureCutoffFound,
     GroupSeen,
-    IncomingBatch,
+    KeyDestroyed,
     Observed,
     PairingCodeIssued,
     PairingCodeRequested,
     PairingCodeWithheld,
     PairingDecision,
-    Passivate,
     PolicyContextChanged,
-    ProcessBatch,
+    TaskFailed,
     Tick,
     UsersSeen,
     Woken,
 )
-from actors.peer import PeerActor
 from actors.policy_contexts import PolicyContexts
-from actors.runtime.children import Children
 from actors.runtime.event_sourced import EventSourced
-from actors.runtime.poison_messages import PoisonMessages, carried
-from actors.runtime.system import System
-from events.account.erasure import decide_erasure
+from actors.runtime.system import DestroyKey, FindErasureCutoff, System, WatchTask
+from events.account.erasure import decide_end, decide_erasure
 from events.account.events import (
     AccountOffline,
     AccountOnline,
@@ -47,7 +44,9 @@ from events.account.events import (
     ChatAppHealed,
     PairingAnnounced,
     PairingApproved,
+    PairingDenied,
     PairingExpired,
+    PairingRequested,
     PairingRevoked,
     PolicyApplied,
 )
@@ -60,19 +59,18 @@ from events.account.pairing import (
     withheld,
 )
 from events.account.state import AccountState, evolve, fold
-from events.conversation.arrivals import Arrival
-from events.conversation.policy_context import GroupFacts, PolicyContext, person_key
+from events.conversation.policy_context import person_key
 from events.event import Draft, Event, Recorded
 from events.policy.account_policy import AccountPolicy
-from events.streams import GroupId, PeerId, account_stream, conversation_stream, parse_stream
+from events.streams import (
+    ConversationId,
+    GroupId,
+    PeerId,
+    account_stream,
+    conversation_stream,
+    parse_stream,
+)
 from events.watermark import WatermarkAdvanced
-from store.read_models.erasure import ends, unfinished
-
-RESTARTS = 5
-"""How often a conversation is restarted at once; then it waits, and is tried again each time after
-`RESTART_PAUSE_MS`."""
-
-RESTART_PAUSE_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -86,95 +84,90 @@ class AccountSettings:
 
 
 class AccountActor(EventSourced[AccountState]):
-    """One bot user of one mesh. `unfinished`: streams of its conversations with work left open."""
+    """One bot user of one mesh. `contexts` is where it publishes what conversations decide by;
+    `unfinished`: streams of its conversations with work left open by an earlier process."""
 
     def __init__(
         self,
         system: System,
-        parent: "pykka.ActorRef[Any]",
         settings: AccountSettings,
+        contexts: PolicyContexts,
         unfinished: Iterable[str],
     ) -> None:
-        super().__init__(system, account_stream(settings.id), parent, fold, evolve)
+        super().__init__(system, account_stream(settings.id), fold, evolve)
         self.settings = settings
-        self.children = Children(self._start_child, system.now_ms)
+        self._contexts = contexts
         self._unfinished = tuple(unfinished)
-        self._strikes = PoisonMessages()
-        self._failures: dict[str, int] = {}
-        self._forgetting = Erasures()
-        self._standings = PolicyContexts(
-            settings.id, settings.policy, log_id=system.log.log_id, agent=settings.agent
-        )
+        self._acknowledgements = Acknowledgements()
+        self._erasures = Erasures()
 
     # Beginning
 
     def on_ready(self) -> None:
-        """Put the policy on record, resume what was left open, then take in what is new."""
-        forgotten = unfinished(self.system.log, self.state, self.settings.id)
-        drafts = ends(self.system.log, self.state, self.settings.id, forgotten)
+        """Put the policy on record, finish erasures, resume what was left open, then watch."""
         policy = self.settings.policy
         applied = PolicyApplied(policy.digest(), policy, self.settings.mesh)
         changed = self.state.digest != applied.digest or self.state.mesh != applied.mesh
-        if changed:
-            drafts += self._drafts(applied)
-        self.append(drafts, lambda _: self._resume(forgotten))
+        self._record([applied] if changed else [], self._resume)
 
-    def _resume(self, forgotten: Iterable[str]) -> None:
-        self._lose_keys(forgotten)
+    def _resume(self) -> None:
+        unfinished = self._unfinished_erasures()
+        for person in unfinished:
+            self._erasures.begin(person)
+        self._tell_of_erasures(unfinished)
         for stream in self._unfinished:
-            self.children.wake(stream)
-        for person in self.state.approvals:
-            self._announce(person)
-        self.system.effects.watch(self.settings.id, self.state)
+            self.system.router.wake(stream)
+        self._announce_approvals()
+        self._watch()
+
+    def _watch(self) -> None:
+        self.system.effects.begin(WatchTask(self.settings.id, self.state))
 
     # Messages
 
     def handle(self, message: Any) -> None:
-        """Decide what follows from one message of an edge, a child, or the operator."""
+        """Decide what follows from one message of an edge, a conversation, or the operator."""
         match message:
-            case IncomingBatch():
-                self._offer(message)
-            case Forward(stream, inner):
-                self.children.tell(stream, inner)
             case PairingCodeRequested():
-                self._code_wanted(message)
-            case ContextAck(stream, version):
-                self._heard(stream, version)
-            case Passivate(stream, received):
-                self.children.may_stop(stream, received)
-            case ChildFailed(stream, failed, _):
-                self._child_failed(stream, failed)
-            case GroupSeen(creator, group, facts):
-                self._group_seen(creator, group, facts)
+                self._code_requested(message)
+            case GroupSeen():
+                self._group_seen(message)
             case UsersSeen(users):
-                self._standings.see_users(users | self.state.approvals.keys())
+                if self._contexts.see_users(users | self.state.approvals.keys()):
+                    self._push_to_all()
             case PairingDecision():
-                self._rule(message)
-            case Forget():
-                self._forget(message)
+                self._decide_pairing(message)
             case Tick() | Woken():
-                self.children.ask_idle_ones(round(self.system.idle_s * 1_000))
-                self.append(decide_expiry(self.settings.id, self.state, self.system.now_ms()))
+                now_ms = self.system.now_ms()
+                self._append(decide_expiry(self.settings.id, self.state, now_ms))
+                self._announce_approvals()
+            case TaskFailed(WatchTask()):
+                self._watch()
+            case TaskFailed(task):
+                self.system.effects.begin(task)
+            case ContextAck(conversation, version):
+                self._acknowledgements.acknowledged(conversation, version)
+            case ConversationLost(conversation):
+                self._acknowledgements.lost(conversation)
+            case CursorReached() | Observed() | Announced():
+                self._record(self._noted(message))
             case _:
-                self.append(self._noted(message))
+                self._erasure_goes_on(message)
 
-    def _noted(self, message: Any) -> list[Draft]:
+    def _noted(self, message: Any) -> list[Event]:
         match message:
             case CursorReached(position, unavailable):
                 state = self.state
-                moved = (position, unavailable) != (
-                    state.cursor,
-                    state.unavailable,
-                ) or state.groups_turned_on
-                return self._drafts(WatermarkAdvanced(position, unavailable)) if moved else []
+                moved = (position, unavailable) != (state.cursor, state.unavailable)
+                news = moved or state.groups_turned_on
+                return [WatermarkAdvanced(position, unavailable)] if news else []
             case Observed(drafts):
-                return [draft for draft in drafts if self._is_news(draft.event)]
+                return [draft.event for draft in drafts if self._is_news(draft.event)]
             case Announced(person):
                 approval = self.state.approvals.get(person)
                 known = approval is None or approval.announced
-                return [] if known else self._drafts(PairingAnnounced(person))
-        msg = f"{self.stream} can't handle {message!r}"
-        raise TypeError(msg)
+                return [] if known else [PairingAnnounced(person)]
+        return []
 
     def _is_news(self, event: Event) -> bool:
         match event:
@@ -188,101 +181,114 @@ class AccountActor(EventSourced[AccountState]):
                 return self.state.deaf
         return True
 
-    def on_applied(self, recorded: Sequence[Recorded]) -> None:
-        """Let the conversations concerned know what has changed."""
+    # Recording
+
+    def _record(self, events: Sequence[Event], then: Callable[[], None] | None = None) -> None:
+        self._append([Draft(self.stream, event) for event in events], then)
+
+    def _append(self, drafts: Sequence[Draft], then: Callable[[], None] | None = None) -> None:
+        """Append, and let the conversations concerned know before `then`: whoever hears that it is
+        done may count on that."""
+
+        def after(recorded: Sequence[Recorded]) -> None:
+            self._let_know(recorded)
+            if then:
+                then()
+
+        self.append(drafts, after)
+
+    def _let_know(self, recorded: Sequence[Recorded]) -> None:
+        if recorded and self._contexts.published:
+            self._publish()
         for record in recorded:
             match record.event:
                 case PairingApproved(_, person, _):
-                    self._refresh(PeerId(self.settings.id, person))
+                    self._push(self._peer(person))
                     self._announce(person)
-                case PairingRevoked(person) | PairingExpired(_, person):
-                    self._refresh(PeerId(self.settings.id, person))
-                case PolicyApplied():
-                    self._refresh_all()
+                case (
+                    PairingRequested(person)
+                    | PairingRevoked(person)
+                    | PairingExpired(_, person)
+                    | PairingDenied(_, person)
+                ):
+                    self._push(self._peer(person))
+
+    def _publish(self) -> None:
+        self._contexts.publish(self.state, self._erasures.as_seen(self.state.erased))
 
     # Conversations
 
-    def _start_child(self, stream: str) -> "pykka.ActorRef[Any]":
-        address = parse_stream(stream)
-        match address:
-            case PeerId():
-                policy_context = self._standing(address)
-                return PeerActor.start(self.system, self.actor_ref, address, policy_context)
-            case GroupId():
-                policy_context = self._standing(address)
-                return GroupActor.start(self.system, self.actor_ref, address, policy_context)
-        msg = f"{stream} is no conversation of {self.stream}"
-        raise ValueError(msg)
+    def _peer(self, person: str) -> PeerId:
+        return PeerId(self.settings.id, person)
 
-    def _standing(self, address: PeerId | GroupId) -> PolicyContext:
-        erased = self._forgetting.covering(self.state.erased)
-        return self._standings.of(address, self.state, erased, self.system.now_ms())
+    def _live_conversations(self) -> list[str]:
+        return self.system.router.live(f"{self.stream}/")
 
-    def _offer(self, offer: IncomingBatch) -> None:
-        if any(self._is_forgotten(arrival) for arrival in offer.arrivals):
-            offer.receipt.refuse()
-            return
-        policy_context = self._standing(offer.conversation)
-        deliver = ProcessBatch(offer.arrivals, policy_context, offer.receipt, offer.baseline)
-        self.children.tell(conversation_stream(offer.conversation), deliver)
+    def _push(self, conversation: ConversationId) -> None:
+        """Tell a live conversation its policy context; one that begins later reads the newest."""
+        context = self._contexts.of(conversation, self.system.now_ms())
+        stream = conversation_stream(conversation)
+        self.system.router.tell_if_live(stream, PolicyContextChanged(context))
 
-    def _refresh(self, address: PeerId | GroupId) -> None:
-        changed = PolicyContextChanged(self._standing(address))
-        self.children.tell_if_live(conversation_stream(address), changed)
+    def _push_to_all(self) -> None:
+        for stream in self._live_conversations():
+            conversation = parse_stream(stream)
+            if isinstance(conversation, PeerId | GroupId):
+                self._push(conversation)
 
-    def _refresh_all(self) -> None:
-        for stream in self.children:
-            address = parse_stream(stream)
-            if isinstance(address, PeerId | GroupId):
-                self._refresh(address)
+    def _tell(self, conversation: str, message: Any) -> None:
+        self.system.router.tell(conversation, message)
 
-    def _tell_peer(self, person: str, message: Any) -> None:
-        self.children.tell(conversation_stream(PeerId(self.settings.id, person)), message)
-
-    def _group_seen(self, creator: str, group: str, facts: GroupFacts) -> None:
-        if self._standings.see_group(creator, group, facts):
-            self._refresh(GroupId(self.settings.id, creator, group))
+    def _group_seen(self, seen: GroupSeen) -> None:
+        if self._contexts.see_group(seen.creator, seen.group, seen.facts):
+            self._push(GroupId(self.settings.id, seen.creator, seen.group))
+        seen.receipt.confirm()
 
     # Pairing
 
-    def _code_wanted(self, wanted: PairingCodeRequested) -> None:
-        now = self.system.now_ms()
-        reason = withheld(self.state, wanted.person, now)
+    def _code_requested(self, request: PairingCodeRequested) -> None:
+        now_ms = self.system.now_ms()
+        reason = withheld(self.state, request.person, now_ms)
         if reason in ("limit", "approved"):
-            self.children.tell(wanted.stream, PairingCodeWithheld(reason))
+            self._tell(request.stream, PairingCodeWithheld(reason))
         elif reason == "pending":
-            self._pass_on_code(wanted)
+            self._pass_on_code(request)
         else:
             drafts = decide_request(
                 self.settings.id,
                 self.state,
-                wanted.person,
-                wanted.seq,
-                now,
+                request.person,
+                request.seq,
+                now_ms,
                 self.system.entropy(32),
             )
-            self.append(drafts, lambda _: self._pass_on_code(wanted))
+            self._append(drafts, lambda: self._pass_on_code(request))
+
+    def _pass_on_code(self, request: PairingCodeRequested) -> None:
+        pending = self.state.requests[request.person]
+        code = self.system.log.body(pending.seq)
+        if code is None:
+            self._tell(request.stream, PairingCodeWithheld("pending"))
+        else:
+            self._tell(request.stream, PairingCodeIssued(request.message, pending.seq, code))
 
     def _announce(self, person: str) -> None:
         """Have `person` told of an approval, unless the notice of it is on its way."""
         approval = self.state.approvals.get(person)
         if approval and not approval.announced:
-            self._tell_peer(person, Announce(person, approval.seq))
+            self._tell(conversation_stream(self._peer(person)), Announce(person, approval.seq))
 
-    def _pass_on_code(self, wanted: PairingCodeRequested) -> None:
-        request = self.state.requests[wanted.person]
-        code = self.system.log.body(request.seq)
-        if code is None:
-            self.children.tell(wanted.stream, PairingCodeWithheld("pending"))
-        else:
-            self.children.tell(wanted.stream, PairingCodeIssued(wanted.message, request.seq, code))
+    def _announce_approvals(self) -> None:
+        """Those that a conversation was not told of, or lost, are announced again."""
+        for person in self.state.approvals:
+            self._announce(person)
 
-    def _rule(self, ruling: PairingDecision) -> None:
-        account, person, by = self.settings.id, ruling.person, ruling.by
-        match ruling.kind:
+    def _decide_pairing(self, decision: PairingDecision) -> None:
+        account, person, by = self.settings.id, decision.person, decision.by
+        match decision.kind:
             case "approve":
-                now = self.system.now_ms()
-                drafts = decide_approval(account, self.state, person, by, now)
+                now_ms = self.system.now_ms()
+                drafts = decide_approval(account, self.state, person, by, now_ms)
                 done = any(isinstance(draft.event, PairingApproved) for draft in drafts)
             case "deny":
                 drafts = decide_denial(account, self.state, person, by)
@@ -290,82 +296,86 @@ class AccountActor(EventSourced[AccountState]):
             case "revoke":
                 drafts = decide_revocation(account, self.state, person, by)
                 done = bool(drafts)
-        self.append(drafts, lambda _: ruling.answer(person if done else None))
+        self._append(drafts, lambda: self._answer_decision(decision, done=done))
+
+    def _answer_decision(self, decision: PairingDecision, *, done: bool) -> None:
+        """When the person's conversation knows of it: from then on nothing is decided by what was
+        true before."""
+        stream = conversation_stream(self._peer(decision.person))
+        live = [stream] if done and self.system.router.is_live(stream) else []
+        outcome = decision.person if done else None
+        self._acknowledgements.when_known(
+            self.state.version,
+            live,
+            lambda: decision.answer.give(outcome),
+            lambda: decision.answer.fail("it is recorded, but the account failed just then"),
+        )
 
     # Erasure
 
-    def _forget(self, forget: Forget) -> None:
-        account, person = self.settings.id, forget.person
-        key_id = self.system.log.key_id(person_key(account, person))
-        if person in self._forgetting:
-            self._forgetting.join(person, forget.answer)
+    def _erasure_goes_on(self, message: Any) -> None:
+        match message:
+            case ErasePerson():
+                self._erase(message)
+            case ErasureCutoffFound(person, newest_ms):
+                self._end_erasure(person, newest_ms)
+            case KeyDestroyed(person):
+                self._erased(person)
+            case _:
+                msg = f"{self.stream} can't handle {message!r}"
+                raise TypeError(msg)
+
+    def _unfinished_erasures(self) -> list[str]:
+        """Those on record whose key is still there: an earlier process did not come to its end."""
+        return [
+            person
+            for person, erasure in self.state.erased.items()
+            if self._key_id(person) == erasure.key_id
+        ]
+
+    def _key_id(self, person: str) -> bytes | None:
+        return self.system.log.key_id(person_key(self.settings.id, person))
+
+    def _erase(self, request: ErasePerson) -> None:
+        account, person = self.settings.id, request.person
+        key_id = self._key_id(person)
+        if person in self._erasures:
+            self._erasures.join(person, request.answer)
         elif key_id is None:
-            forget.answer(None)
+            request.answer.give(None)
         else:
             now_ms = self.system.now_ms()
-            drafts = decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=forget.by)
-            self.append(drafts, lambda _: self._withdraw(forget))
+            drafts = decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=request.by)
+            self._append(drafts, lambda: self._begin_erasure(request))
 
-    def _withdraw(self, forget: Forget) -> None:
-        version = self.state.version
-        self._forgetting.begin(forget.person, version, self.children, forget.answer)
-        self._refresh_all()
-        self._finish_forgetting()
+    def _begin_erasure(self, request: ErasePerson) -> None:
+        self._erasures.begin(request.person, request.answer)
+        self._tell_of_erasures([request.person])
 
-    def _heard(self, stream: str, version: int) -> None:
-        self._forgetting.heard(stream, version)
-        self._finish_forgetting()
-
-    def _finish_forgetting(self) -> None:
-        """Here an actor reads whole streams, and waits for the disk: it is seldom."""
-        persons = self._forgetting.ready()
-        if persons:
-            drafts = ends(self.system.log, self.state, self.settings.id, persons)
-            self.append(drafts, lambda _: self._forgotten(persons))
-
-    def _forgotten(self, persons: Sequence[str]) -> None:
-        self._lose_keys(persons)
-        self._forgetting.done(persons)
-        self._refresh_all()
-
-    def _lose_keys(self, persons: Iterable[str]) -> None:
+    def _tell_of_erasures(self, persons: Iterable[str]) -> None:
+        """First publish, then look who is live: so nobody begins by what was true before."""
+        self._publish()
+        live = self._live_conversations()
+        self._push_to_all()
         for person in persons:
-            self.system.log.destroy(person_key(self.settings.id, person))
+            find = FindErasureCutoff(self.settings.id, person)
+            self._acknowledgements.when_known(
+                self.state.version, live, partial(self.system.effects.begin, find)
+            )
 
-    def _is_forgotten(self, arrival: Arrival) -> bool:
-        """Whether an arrival is named by a key that goes, or is gone: the intake has to read it
-        again, and to name it anew."""
-        key_id = self.system.log.key_id(person_key(self.settings.id, arrival.sender))
-        return arrival.sender in self._forgetting or arrival.key_id != key_id
+    def _end_erasure(self, person: str, newest_ms: int) -> None:
+        if person in self._erasures:
+            drafts = decide_end(self.settings.id, person, self.state.erased[person], newest_ms)
+            destroy = DestroyKey(self.settings.id, person)
+            self._append(drafts, lambda: self.system.effects.begin(destroy))
 
-    # Failure
+    def _erased(self, person: str) -> None:
+        if person in self._erasures:
+            self._erasures.done(person)
+            self._publish()
+            self._push_to_all()
 
-    def _child_failed(self, stream: str, failed: Any) -> None:
-        """Start the conversation again from the log, without the message that broke it."""
-        instead = list(self._strikes.instead(stream, failed))
-        kept = carried(instead)
-        for receipt in self.children.lost(stream):
-            if receipt not in kept:
-                receipt.refuse()
-        self._failures[stream] = self._failures.get(stream, 0) + 1
-        if self._failures[stream] > RESTARTS and not instead:
-            at_ms = self.system.now_ms() + RESTART_PAUSE_MS
-            self.system.effects.wake(stream, at_ms)
-            self._heard(stream, self.state.version)
-            return
-        self._start_again(stream, instead)
-
-    def _start_again(self, stream: str, messages: Iterable[Any]) -> None:
-        """Start a conversation that failed, and tell it `messages`, and what it may have missed."""
-        self.children.wake(stream)
-        address = parse_stream(stream)
-        if not isinstance(address, PeerId | GroupId):
-            return
-        for message in messages:
-            self.children.tell(stream, message)
-        self._refresh(address)
-        if isinstance(address, PeerId):
-            self._announce(address.name)
+    # The end
 
     def on_failure(
         self,
@@ -373,13 +383,7 @@ class AccountActor(EventSourced[AccountState]):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take the conversations down too: the gateway starts the whole account again."""
-        self.children.stop_all()
+        """Whoever waits for an answer hears that it is not to be had from this actor."""
+        self._acknowledgements.abandon()
+        self._erasures.fail("the account failed; the erasure is finished when it starts again")
         super().on_failure(exception_type, exception_value, traceback)
-
-    def on_stop(self) -> None:
-        """Stop the conversations with their parent."""
-        self.children.stop_all()
-
-    def _drafts(self, event: Event) -> list[Draft]:
-        return [Draft(self.stream, event)]

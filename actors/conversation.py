@@ -5,41 +5,34 @@ appends that, and when it is durable does what the new state calls for.
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-import pykka
+from typing import Any, ClassVar
 
 from actors.messages import (
     AgentAnswered,
     AgentErred,
     Announce,
     Announced,
-    Appended,
     ContextAck,
-    Loaded,
-    LoadFailed,
+    IncomingBatch,
     PairingCodeIssued,
     PairingCodeRequested,
     PairingCodeWithheld,
-    Passivate,
     PolicyContextChanged,
-    ProcessBatch,
     RecordAsMalformed,
-    RequestPassivation,
     ResolveDeadLetter,
-    Say,
+    SendFailed,
     Sent,
-    Unsendable,
+    TaskFailed,
     Woken,
 )
-from actors.runtime.dispatcher import tell
 from actors.runtime.event_sourced import EventSourced
+from actors.runtime.lifecycle import RequestPassivation
 from actors.runtime.system import AskTask, SendTask, System
 from events.conversation.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
-    decide_set_aside,
+    decide_malformed,
     decide_waited_too_long,
 )
 from events.conversation.decision_builder import DecisionContext
@@ -49,81 +42,68 @@ from events.conversation.outbox import (
     decide_approved,
     decide_code,
     decide_no_code,
-    decide_send,
     decide_sent,
     decide_unsendable,
 )
-from events.conversation.policy_context import PolicyContext
+from events.conversation.policy_context import PolicyContext, person_key
 from events.conversation.state import ConversationState, evolve, fold
 from events.conversation.turns import (
     decide_drop,
     decide_failure,
+    decide_policy_context,
     decide_reply,
     decide_retry,
-    decide_standing,
 )
 from events.event import Draft, Recorded
-from events.streams import ConversationId, conversation_stream
+from events.streams import ConversationId, account_stream, conversation_stream
 
 ENTROPY_BYTES = 32
-
-_NOT_FROM_PARENT = (Loaded, LoadFailed, Appended)
 
 
 class ConversationActor(EventSourced[ConversationState]):
     """One conversation. `policy_context` is the account's latest word on it."""
 
+    passivates: ClassVar[bool] = True
+
     def __init__(
-        self,
-        system: System,
-        parent: "pykka.ActorRef[Any]",
-        address: ConversationId,
-        policy_context: PolicyContext,
+        self, system: System, address: ConversationId, policy_context: PolicyContext
     ) -> None:
-        super().__init__(system, conversation_stream(address), parent, fold, evolve)
+        super().__init__(system, conversation_stream(address), fold, evolve)
         self.address = address
         self.policy_context = policy_context
-        self._parent = parent
-        self._received = 0
         self._queued_here: set[int] = set()
         self._under_way: set[Effect] = set()
-
-    def on_receive(self, message: Any) -> None:
-        """Count what the parent told, for the handshake before this actor is stopped."""
-        if not isinstance(message, _NOT_FROM_PARENT):
-            self._received += 1
-        super().on_receive(message)
 
     def on_ready(self) -> None:
         """Resume what was left open: the same look at the state as after every append."""
         self._look_again()
 
     def handle(self, message: Any) -> None:
-        """Decide what follows from one message of the parent."""
+        """Decide what follows from one message."""
         match message:
-            case ProcessBatch():
-                self._deliver(message)
+            case IncomingBatch():
+                self._take_in(message)
             case RecordAsMalformed(arrivals, receipt):
-                drafts = decide_set_aside(self._moment(), arrivals, self._known(arrivals))
+                drafts = decide_malformed(self._context(), arrivals, self._known(arrivals))
                 self.append(drafts, lambda _: receipt.confirm())
-            case PolicyContextChanged(policy_context):
-                self.policy_context = policy_context
+            case PolicyContextChanged(context):
+                self.policy_context = context
                 self._look_again()
-                tell(self._parent, ContextAck(self.stream, policy_context.account_version))
+                self._tell_account(ContextAck(self.stream, context.account_version))
             case Announce(person, seq):
-                announced = Announced(person)
-                self.append(
-                    decide_approved(self._moment(), person, seq),
-                    lambda _: tell(self._parent, announced),
-                )
+                drafts = decide_approved(self._context(), person, seq)
+                self.append(drafts, lambda _: self._tell_account(Announced(person)))
             case ResolveDeadLetter():
-                drafts = self._redeemed(message)
-                self.append(drafts, lambda recorded: message.answer(bool(recorded)))
+                drafts = self._resolution(message)
+                self.append(drafts, lambda recorded: message.answer.give(bool(recorded)))
             case RequestPassivation():
-                self.append(decide_waited_too_long(self._moment()), lambda _: self._ask_to_stop())
+                drafts = decide_waited_too_long(self._context())
+                self.append(drafts, lambda _: self._stop_if_at_rest())
             case Woken():
-                self._under_way = {one for one in self._under_way if not isinstance(one, Wake)}
+                self._forget_under_way(Wake)
                 self._do_what_is_due()
+            case TaskFailed(task):
+                self._task_failed(task)
             case _:
                 self.append(self._follows_from(message))
 
@@ -135,7 +115,7 @@ class ConversationActor(EventSourced[ConversationState]):
         self._do_what_is_due()
 
     def _follows_from(self, message: Any) -> list[Draft]:
-        context = self._moment()
+        context = self._context()
         match message:
             case AgentAnswered(turn, attempt, reply):
                 return decide_reply(context, turn, attempt, reply)
@@ -145,62 +125,69 @@ class ConversationActor(EventSourced[ConversationState]):
                 return decide_sent(
                     context, queued, sent_ms=sent_ms, reconciled=reconciled, posts=posts
                 )
-            case Unsendable(queued, error):
+            case SendFailed(queued, error):
                 return decide_unsendable(context, queued, error)
             case PairingCodeIssued(version, request_seq, code):
                 return decide_code(context, version, request_seq, code)
             case PairingCodeWithheld(reason):
                 return decide_no_code(context, reason)
-            case Say(text):
-                return decide_send(context, self.correspondent(), text)
         msg = f"{self.stream} can't handle {message!r}"
         raise TypeError(msg)
 
-    def correspondent(self) -> str:
-        """The person that the operator's words in this conversation are for."""
-        raise NotImplementedError
-
-    def _deliver(self, first: ProcessBatch) -> None:
-        """Decide everything that was delivered meanwhile as one batch, on the newest standing."""
-        deliveries = [first]
+    def _take_in(self, first: IncomingBatch) -> None:
+        """Decide everything that was delivered meanwhile as one batch, on the newest context."""
+        batches = [first]
         while self.stash and _goes_with(first, self.stash[0]):
-            deliveries.append(self.stash.popleft())
-        self._handling = deliveries
-        self.policy_context = deliveries[-1].policy_context
-        arrivals = [arrival for delivery in deliveries for arrival in delivery.arrivals]
+            batches.append(self.stash.popleft())
+        self._handling = batches
+        for batch in batches:
+            if any(self._is_misnamed(arrival) for arrival in batch.arrivals):
+                batch.receipt.refuse()
+        batches = [batch for batch in batches if not batch.receipt.settled]
+        arrivals = [arrival for batch in batches for arrival in batch.arrivals]
         known = self._known(arrivals)
-        if first.baseline:
-            identities = [one.identity for one in arrivals if one.identity not in known]
-            drafts = decide_baseline(self._moment(), list(dict.fromkeys(identities)))
+        if not batches:
+            drafts: list[Draft] = []
+        elif first.baseline:
+            identities = [each.identity for each in arrivals if each.identity not in known]
+            drafts = decide_baseline(self._context(), list(dict.fromkeys(identities)))
         else:
-            drafts = decide_arrivals(self._moment(), arrivals, known)
+            drafts = decide_arrivals(self._context(), arrivals, known)
 
         def confirm(_: Sequence[Recorded]) -> None:
-            for delivery in deliveries:
-                delivery.receipt.confirm()
+            for batch in batches:
+                batch.receipt.confirm()
 
         self.append(drafts, confirm)
+
+    def _is_misnamed(self, arrival: Arrival) -> bool:
+        """Whether an arrival is named by a key that goes, or is gone: the intake has to read it
+        again, and to name it anew."""
+        if self.policy_context.is_being_erased(arrival.sender):
+            return True
+        person = person_key(self.policy_context.account, arrival.sender)
+        return arrival.key_id != self.system.log.key_id(person)
 
     def _look_again(self) -> None:
         """Decide what follows from the standing, and do what is due by it."""
         waiting = self.state.waiting if self.policy_context.is_known else ()
         texts = {message.version: self.system.log.body(message.seq) or "" for message in waiting}
-        drafts = decide_standing(self._moment(), texts)
+        drafts = decide_policy_context(self._context(), texts)
         self.append(drafts)
         if not drafts:
             self._do_what_is_due()
 
-    def _redeemed(self, redeem: ResolveDeadLetter) -> list[Draft]:
+    def _resolution(self, resolve: ResolveDeadLetter) -> list[Draft]:
         """What the operator's word leads to; nothing when it was given before."""
-        for record in self.system.log.read_stream(self.stream, redeem.aside):
+        for record in self.system.log.read_stream(self.stream, resolve.letter):
             match record.event:
-                case MessageRetried(message) | MessageDropped(message) if message == redeem.aside:
+                case MessageRetried(message) | MessageDropped(message) if message == resolve.letter:
                     return []
-        if redeem.tools is None:
-            return decide_drop(self._moment(), redeem.aside)
-        return decide_retry(self._moment(), redeem.aside, redeem.seen, redeem.tools)
+        if resolve.tools is None:
+            return decide_drop(self._context(), resolve.letter)
+        return decide_retry(self._context(), resolve.letter, resolve.seen, resolve.tools)
 
-    def _moment(self) -> DecisionContext:
+    def _context(self) -> DecisionContext:
         return DecisionContext(
             self.state,
             self.address,
@@ -223,33 +210,48 @@ class ConversationActor(EventSourced[ConversationState]):
             self._begin(effect)
 
     def _begin(self, effect: Effect) -> None:
-        account = self.policy_context.account
+        account, effects = self.policy_context.account, self.system.effects
         match effect:
             case Ask(turn, attempt):
-                self.system.effects.ask(AskTask(account, self.stream, turn, attempt))
+                effects.begin(AskTask(account, self.stream, turn, attempt))
             case Send(version):
-                queued = next(one for one in self.state.outbox if one.version == version)
+                queued = next(each for each in self.state.outbox if each.version == version)
                 doubtful = version not in self._queued_here
-                self.system.effects.send(
+                effects.begin(
                     SendTask(account, self.stream, version, queued.seq, queued.queued_ms, doubtful)
                 )
             case RequestCode(message):
-                stranger = next(one for one in self.state.uncoded if one.version == message)
-                tell(
-                    self._parent,
-                    PairingCodeRequested(self.stream, stranger.sender, message, stranger.seq),
+                stranger = next(each for each in self.state.uncoded if each.version == message)
+                self._tell_account(
+                    PairingCodeRequested(self.stream, stranger.sender, message, stranger.seq)
                 )
             case Wake(at_ms):
-                self.system.effects.wake(self.stream, at_ms)
+                effects.wake(self.stream, at_ms)
 
-    def _ask_to_stop(self) -> None:
+    def _task_failed(self, task: object) -> None:
+        """It is due again. What it had sent by then is looked for first."""
+        match task:
+            case AskTask():
+                self._forget_under_way(Ask)
+            case SendTask(queued=queued):
+                self._queued_here.discard(queued)
+                self._forget_under_way(Send)
+        self._do_what_is_due()
+
+    def _forget_under_way(self, kind: type[Effect]) -> None:
+        self._under_way = {each for each in self._under_way if not isinstance(each, kind)}
+
+    def _tell_account(self, message: Any) -> None:
+        self.system.router.tell(account_stream(self.policy_context.account), message)
+
+    def _stop_if_at_rest(self) -> None:
         if self.state.at_rest and not self.stash:
-            tell(self._parent, Passivate(self.stream, self._received))
+            self.system.router.passivate(self.stream, self.received)
 
 
-def _goes_with(first: ProcessBatch, message: Any) -> bool:
+def _goes_with(first: IncomingBatch, message: Any) -> bool:
     return (
-        isinstance(message, ProcessBatch)
+        isinstance(message, IncomingBatch)
         and message.baseline == first.baseline
         and not (first.alone or message.alone)
     )

@@ -8,7 +8,3 @@ class GroupActor(ConversationActor):
     """A group that the bot is a member of."""
 
     address: GroupId
-
-    def correspondent(self) -> str:
-        """The group's creator: what the operator says to all has to be under somebody's key."""
-        return self.address.creator

@@ -1,21 +1,20 @@
 """What actors and edges tell each other. Frozen values; only ever told, never asked.
 
-Children are addressed by stream through their parent: `Forward(stream, message)`.
+Everybody is addressed by stream, through the router (`actors.runtime.router`). A message whose
+sender waits for what comes of it has `undelivered`, by which the sender hears that nothing will.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from actors.runtime.system import Task
 from events.conversation.arrivals import Arrival
 from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.conversation.turns import Failure, Reply
 from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
-from events.streams import ConversationId
 from events.watermark import UnavailableFile
-from store.log.event_log import Outcome
 
 
 class Receipt(Protocol):
@@ -34,16 +33,40 @@ class Receipt(Protocol):
         """It was not; it has to be delivered again."""
 
 
+class Answer(Protocol):
+    """By which the operator hears what came of a request. Thread-safe; the first call counts."""
+
+    def give(self, value: Any) -> None:
+        """The request is done, with this outcome."""
+
+    def fail(self, reason: str) -> None:
+        """Nothing came of it, for this reason."""
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """From the edge, now and then: look at what time has changed."""
+
+
+class Woken(msgspec.Struct, frozen=True):
+    """A time that the actor asked to be woken at has come."""
+
+
+class TaskFailed(msgspec.Struct, frozen=True):
+    """From the edge: a task failed for a reason of ours. What it was for is due again."""
+
+    task: Task
+
+
+# To the gateway
+
+
+class KeysExpired(msgspec.Struct, frozen=True):
+    """From the edge: the keys of all weeks before the week `before` are gone."""
+
+    before: int
+
+
 # To an account
-
-
-class IncomingBatch(msgspec.Struct, frozen=True):
-    """From the intake: messages of one conversation, in order. `baseline`: there before us."""
-
-    conversation: ConversationId
-    arrivals: tuple[Arrival, ...]
-    receipt: Receipt
-    baseline: bool = False
 
 
 class CursorReached(msgspec.Struct, frozen=True):
@@ -60,11 +83,18 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class GroupSeen(msgspec.Struct, frozen=True):
-    """From the intake: what a group's creator published of it."""
+    """From the intake: what a group's creator published of it. The receipt is confirmed when the
+    conversation has been told."""
 
     creator: str
     group: str
     facts: GroupFacts
+    receipt: Receipt
+
+    def undelivered(self, reason: str) -> None:
+        """It has to be told again."""
+        del reason
+        self.receipt.refuse()
 
 
 class UsersSeen(msgspec.Struct, frozen=True):
@@ -89,70 +119,77 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 class PairingDecision(msgspec.Struct, frozen=True):
-    """From the operator: a pairing to approve, deny or revoke. `answer` gets a sentence, or `None`
-    when there was nothing to rule on."""
+    """From the operator: a pairing to approve, deny or revoke. `answer` gets the person, or `None`
+    when there was nothing to decide."""
 
     kind: Literal["approve", "deny", "revoke"]
     person: str
     by: str
-    answer: Callable[[str | None], None]
+    answer: Answer
+
+    def undelivered(self, reason: str) -> None:
+        """The operator hears why."""
+        self.answer.fail(reason)
 
 
-class Forget(msgspec.Struct, frozen=True):
-    """From the operator: give up the words of `person`. `answer` gets the name when it is done, or
+class ErasePerson(msgspec.Struct, frozen=True):
+    """From the operator: erase the words of `person`. `answer` gets the name when it is done, or
     `None` when nothing was kept of them."""
 
     person: str
     by: str
-    answer: Callable[[str | None], None]
+    answer: Answer
+
+    def undelivered(self, reason: str) -> None:
+        """The operator hears why."""
+        self.answer.fail(reason)
 
 
 class ContextAck(msgspec.Struct, frozen=True):
-    """From a child: all that it decides from now on, it decides by a standing of this version."""
+    """From a conversation: all that it decides from now on, it decides by a policy context of this
+    version of the account, or a later one."""
 
     stream: str
     account_version: int
 
 
-class Passivate(msgspec.Struct, frozen=True):
-    """From a child: nothing is left to do after `received` messages."""
+class ConversationLost(msgspec.Struct, frozen=True):
+    """From the router: the actor of a conversation failed. The next one begins with the newest
+    policy context."""
 
     stream: str
-    received: int
 
 
-class ChildFailed(msgspec.Struct, frozen=True):
-    """From a child that stopped: what it could not handle, and the kind of error."""
+class ErasureCutoffFound(msgspec.Struct, frozen=True):
+    """From the edge: the newest `sent_ms` of any message of `person` on record."""
 
-    stream: str
-    message: Any
-    error: str
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """From the edge, now and then: look at what time has changed."""
+    person: str
+    newest_ms: int
 
 
-class Forward(msgspec.Struct, frozen=True):
-    """To be handed down to the actor of `stream`, which is started if it isn't live."""
+class KeyDestroyed(msgspec.Struct, frozen=True):
+    """From the edge: the key of `person` is gone."""
 
-    stream: str
-    message: Any
+    person: str
 
 
 # To a conversation
 
 
-class ProcessBatch(msgspec.Struct, frozen=True):
-    """Messages to record and judge by `policy_context`. `alone`: not together with others, to find
-    the one that breaks the actor.
+class IncomingBatch(msgspec.Struct, frozen=True):
+    """From the intake: messages of this conversation, in order. `baseline`: there before us.
+    `alone`: not together with others, to find the one that breaks the actor.
     """
 
     arrivals: tuple[Arrival, ...]
-    policy_context: PolicyContext
     receipt: Receipt
     baseline: bool = False
     alone: bool = False
+
+    def undelivered(self, reason: str) -> None:
+        """It has to be delivered again."""
+        del reason
+        self.receipt.refuse()
 
 
 class RecordAsMalformed(msgspec.Struct, frozen=True):
@@ -160,6 +197,11 @@ class RecordAsMalformed(msgspec.Struct, frozen=True):
 
     arrivals: tuple[Arrival, ...]
     receipt: Receipt
+
+    def undelivered(self, reason: str) -> None:
+        """It has to be delivered again."""
+        del reason
+        self.receipt.refuse()
 
 
 class PolicyContextChanged(msgspec.Struct, frozen=True):
@@ -193,7 +235,7 @@ class Sent(msgspec.Struct, frozen=True):
     posts: int
 
 
-class Unsendable(msgspec.Struct, frozen=True):
+class SendFailed(msgspec.Struct, frozen=True):
     """A queued message can't ever be sent."""
 
     queued: int
@@ -221,46 +263,17 @@ class Announce(msgspec.Struct, frozen=True):
     seq: int
 
 
-class Say(msgspec.Struct, frozen=True):
-    """From the operator: send `text` in this conversation."""
-
-    text: str
-
-
 class ResolveDeadLetter(msgspec.Struct, frozen=True):
-    """From the operator: a message set aside (as version `aside`; `seen` is its MessageSeen) is
-    to be answered after all, or done with (`tools` is `None`). `answer` hears whether that was
+    """From the operator: a dead letter (recorded as version `letter`; `seen` is its MessageSeen) is
+    to be answered after all, or discarded (`tools` is `None`). `answer` gets whether that was
     recorded.
     """
 
-    aside: int
+    letter: int
     seen: Recorded
     tools: ToolGrant | None
-    answer: Callable[[bool], None]
+    answer: Answer
 
-
-class Woken(msgspec.Struct, frozen=True):
-    """A time that the actor asked to be woken at has come."""
-
-
-class RequestPassivation(msgspec.Struct, frozen=True):
-    """From the parent: may you be stopped?"""
-
-
-# To any event-sourced actor
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """The state that the stream folds to."""
-
-    state: Any
-
-
-class LoadFailed(msgspec.Struct, frozen=True):
-    """The state could not be loaded; why is in the daemon's log."""
-
-
-class Appended(msgspec.Struct, frozen=True):
-    """What became of the append in flight."""
-
-    outcome: Outcome
+    def undelivered(self, reason: str) -> None:
+        """The operator hears why."""
+        self.answer.fail(reason)

@@ -8,7 +8,3 @@ class PeerActor(ConversationActor):
     """A direct conversation of the bot with one person."""
 
     address: PeerId
-
-    def correspondent(self) -> str:
-        """The peer."""
-        return self.address.name

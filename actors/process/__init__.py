@@ -6,4 +6,5 @@
 - `status`       what the daemon is doing
 - `logs`         the daemon's own messages
 - `shutdown_events`   what the main thread waits for
+- `state_dump`   what every thread and actor is doing, written to the log
 """

@@ -7,6 +7,7 @@ an invalid request gets an error with a sentence that says why.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from actors.configuration import AccountConfig
-from actors.messages import Forget, PairingDecision, ResolveDeadLetter
+from actors.messages import Answer, ErasePerson, PairingDecision, ResolveDeadLetter
 from actors.process.pairings import AmbiguousCode, of_code, paired, pending
 from actors.process.private_socket import bind
 from events.policy.account_policy import ToolGrant
@@ -70,7 +71,7 @@ class Control:
         log: EventLog,
         accounts: tuple[AccountConfig, ...],
         *,
-        status: Callable[[], dict[str, Any]],
+        status: Callable[..., dict[str, Any]],
         tell: Callable[[str, Any], None],
         now_ms: Callable[[], int],
     ) -> None:
@@ -81,7 +82,7 @@ class Control:
         self._tell = tell
         self._now_ms = now_ms
         self._socket = bind(path)
-        app = Starlette(
+        self._app = Starlette(
             routes=[
                 Route("/status", self._get_status),
                 Route("/pairings", self._get_pairings),
@@ -89,11 +90,20 @@ class Control:
                 Route("/dead-letters/{kind}", self._post_dead_letter, methods=["POST"]),
                 Route("/forget", self._post_forget, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: _unknown_request, TimeoutError: _timed_out},
+            exception_handlers={
+                HTTPException: _unknown_request,
+                TimeoutError: _timed_out,
+                NotDone: _not_done,
+            },
         )
-        self._server = uvicorn.Server(
+
+    async def serve(self) -> None:
+        """Answer until cancelled. May be called again after it failed."""
+        if self._socket.fileno() < 0:
+            self._socket = bind(self._path)
+        server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                self._app,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -101,24 +111,24 @@ class Control:
                 timeout_graceful_shutdown=round(STOP_S),
             )
         )
-
-    async def serve(self) -> None:
-        """Answer until cancelled."""
-        serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
-            self._server.should_exit = True
+            server.should_exit = True
             await serving
             raise
+        msg = "the server of the control socket ended without having been told to"
+        raise RuntimeError(msg)
 
     def close(self) -> None:
         """Remove the socket."""
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
-    async def _get_status(self, _: Request) -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(self._status))
+    async def _get_status(self, request: Request) -> JSONResponse:
+        verbose = request.query_params.get("verbose") == "1"
+        return JSONResponse(await asyncio.to_thread(self._status, verbose=verbose))
 
     async def _get_pairings(self, _: Request) -> JSONResponse:
         return JSONResponse(await asyncio.to_thread(self._pairings))
@@ -173,7 +183,7 @@ class Control:
         for account in accounts:
             await self._answered(
                 lambda answer, account=account: self._tell(  # type: ignore[misc]
-                    account_stream(account), Forget(person, "operator", answer)
+                    account_stream(account), ErasePerson(person, "operator", answer)
                 )
             )
         return JSONResponse({"accounts": accounts, "person": person})
@@ -230,21 +240,40 @@ class Control:
         )
         return decided
 
-    async def _answered(self, tell: Callable[[Callable[[Any], None]], None]) -> Any:
-        """What an actor answers to what `tell` tells it; raises `TimeoutError` after `ANSWER_S`."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-
-        def answer(found: Any) -> None:
-            loop.call_soon_threadsafe(_set, answered, found)
-
-        tell(answer)
-        return await asyncio.wait_for(answered, ANSWER_S)
+    async def _answered(self, tell: Callable[[Answer], None]) -> Any:
+        """What an actor answers to what `tell` tells it. Raises `TimeoutError` after `ANSWER_S`,
+        and `NotDone` when no answer will come."""
+        promise = Promise(asyncio.get_running_loop())
+        tell(promise)
+        return await asyncio.wait_for(promise.future, ANSWER_S)
 
 
-def _set(future: "asyncio.Future[Any]", answer: Any) -> None:
-    if not future.done():
-        future.set_result(answer)
+class NotDone(Exception):
+    """An actor could not do what it was asked to. The text says why."""
+
+
+class Promise:
+    """An `Answer` that is awaited on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+
+    def give(self, value: Any) -> None:
+        """It is done; any thread."""
+        self._settle(lambda: self.future.set_result(value))
+
+    def fail(self, reason: str) -> None:
+        """It will not be done; any thread."""
+        self._settle(lambda: self.future.set_exception(NotDone(reason)))
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        def once() -> None:
+            if not self.future.done():
+                settle()
+
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(once)
 
 
 async def _unknown_request(request: Request, error: Exception) -> JSONResponse:
@@ -257,6 +286,10 @@ async def _timed_out(_: Request, __: Exception) -> JSONResponse:
     return _refusal(
         503, f"timed out after {ANSWER_S:.0f} s; it may still complete. See: ztm-chat status"
     )
+
+
+async def _not_done(_: Request, error: Exception) -> JSONResponse:
+    return _refusal(503, f"not done: {error}; see: ztm-chat status")
 
 
 def _refusal(status: int, error: str) -> JSONResponse:

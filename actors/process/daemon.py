@@ -1,34 +1,44 @@
 """The whole of it: log, dispatcher, edges and actors, started and stopped in mirrored order."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-import pykka
-
 from actors.account import AccountSettings
+from actors.actor_system import ActorSystem
 from actors.agents.configured import build_agent
 from actors.agents.protocol import Agent
 from actors.agents.runner import AgentRunner
 from actors.configuration import AccountConfig, Configuration
-from actors.edge import Edge
-from actors.gateway import GatewayActor
-from actors.messages import Forward
+from actors.edge import Do, Edge
+from actors.messages import ErasureCutoffFound, KeyDestroyed, KeysExpired, SendFailed, Sent
 from actors.process.control import Control
-from actors.process.status import status
-from actors.runtime.dispatcher import PooledDispatcher, tell
+from actors.process.status import RunReport, status
+from actors.runtime.actor_report import ActorReport
+from actors.runtime.dispatcher import PooledDispatcher
 from actors.runtime.loader import Loader
-from actors.runtime.system import System
+from actors.runtime.system import (
+    AskTask,
+    DestroyKey,
+    ExpireKeys,
+    FindErasureCutoff,
+    SendTask,
+    WatchTask,
+)
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.timing import Timing
 from events.account.state import AccountState, fold
-from events.event import Draft
-from events.gateway.events import GatewayStopped, StoreReopened
+from events.conversation.policy_context import person_key
+from events.event import Draft, Event
+from events.gateway.events import GatewayStarted, GatewayStopped, StoreReopened
 from events.streams import GATEWAY, account_stream
+from store.errors import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.scrub import Scrub
+from store.read_models.erasure import newest_ms
 
 
 class AccountMoved(Exception):
@@ -40,8 +50,9 @@ class AccountMoved(Exception):
 class Daemon:
     """One run of the daemon, from opening the log to closing it.
 
-    `on_failure(error)` is called, on some thread, when the log fails and everything has to be
-    stopped and started again. `reopened`: the error that a run before this one failed with.
+    `on_failure(error)` is called, on some thread, when the log or a thread that all depend on has
+    failed: everything has to be stopped and started again. `reopened`: the error that a run before
+    this one failed with.
     """
 
     def __init__(
@@ -56,11 +67,15 @@ class Daemon:
         self.config = config
         self.started_ms = now_ms()
         self.log: LmdbLog
+        self.edge: Edge
+        self.actors: ActorSystem | None = None
         self._release = release
         self._timing = timing or Timing()
         self._on_failure = on_failure
         self._reopened = reopened
+        self._accounts: Mapping[str, AccountEdge] = {}
         self._agents: dict[str, Agent] = {}
+        self._halted = ""
         self._stop_reason = ""
 
     @property
@@ -77,24 +92,26 @@ class Daemon:
                 store.path,
                 map_size=store.map_size,
                 max_map_size=store.max_map_size,
-                on_failure=self._on_failure,
+                on_failure=self._fail,
             )
             started.callback(self.log.close)
             loader = Loader(self.log, store.path)
             started.callback(loader.stop)
             self._check_accounts(loader)
-            self._record_reopening()
+            self._record_start()
             control = self._control()
             started.callback(control.close)
             started.callback(self._record_stop)
-            dispatcher = PooledDispatcher()
+            dispatcher = PooledDispatcher(on_death=self._fail)
             started.callback(dispatcher.stop)
             self.edge = self._edge()
+            actors = self.actors = self._actor_system(dispatcher, loader)
+            started.callback(actors.halt, "the daemon stops")
             self.edge.start()
             started.callback(self.edge.stop)
-            self.edge.serve(control.serve)
-            self._gateway = self._start_actors(dispatcher, loader)
-            scrub = Scrub(self.log, on_damage=self.log.fail)
+            self.edge.serve("control socket", control.serve)
+            actors.start()
+            scrub = Scrub(self.log, on_damage=self._damaged)
             scrub.start()
             started.callback(scrub.stop)
             self._started = started.pop_all()
@@ -104,27 +121,41 @@ class Daemon:
         self._stop_reason = reason
         self._started.close()
 
-    def _record_stop(self) -> None:
-        stats = self.log.stats()
-        if self._stop_reason and stats.failed is None and stats.stalled is None:
-            stopped = Draft(GATEWAY, GatewayStopped(self._stop_reason))
-            self.log.commit([stopped], expected={GATEWAY: self.log.version(GATEWAY)})
+    # What ends a run
 
-    def _start_actors(
-        self, dispatcher: PooledDispatcher, loader: Loader
-    ) -> "pykka.ActorRef[GatewayActor]":
-        system = System(
-            log=self.log,
+    def _fail(self, error: str) -> None:
+        """Nobody acts on a log that can't be written, or with a thread that is gone."""
+        first = not self._halted
+        self._halt(error)
+        if first:
+            self._on_failure(error)
+
+    def _damaged(self, damage: LogDamaged) -> None:
+        """To open a damaged log again would not mend it: everything but the socket stops, once, and
+        the operator is told why."""
+        self.log.fail(damage)
+        self._halt(str(damage))
+
+    def _halt(self, reason: str) -> None:
+        self._halted = self._halted or reason
+        if self.actors is not None:
+            self.actors.halt(reason)
+            self.edge.halt()
+
+    # Parts
+
+    def _actor_system(self, dispatcher: PooledDispatcher, loader: Loader) -> ActorSystem:
+        return ActorSystem(
+            self.log,
+            [_settings(account) for account in self.enabled],
             dispatcher=dispatcher,
             effects=self.edge,
-            now_ms=now_ms,
-            entropy=secrets.token_bytes,
             states=loader,
+            now_ms=now_ms,
+            clock_ms=clock_ms,
+            entropy=secrets.token_bytes,
+            retention_s=self.config.store.retention_s,
         )
-        unfinished = tuple(stream for stream, _ in self.log.open_work())
-        accounts = [_settings(account) for account in self.enabled]
-        retention_s = self.config.store.retention_s
-        return GatewayActor.start(system, self._release, accounts, unfinished, retention_s)
 
     def _control(self) -> Control:
         return Control(
@@ -139,29 +170,52 @@ class Daemon:
     def _edge(self) -> Edge:
         return Edge(
             tell=self.tell,
-            open_accounts=self._open_accounts,
-            open_asking=self._open_asking,
+            open=self._open_edges,
             close=self._close_edges,
+            tick=self._tick,
             now_ms=now_ms,
+            on_death=self._fail,
+            scale=self._timing.back_off_scale,
         )
 
-    def status(self) -> dict[str, Any]:
-        """What the daemon and its accounts are doing."""
+    def tell(self, stream: str, message: Any) -> None:
+        """Tell the actor of `stream`."""
+        if self.actors is not None:
+            self.actors.tell(stream, message)
+
+    def _tick(self) -> None:
+        if self.actors is not None:
+            self.actors.tick()
+
+    # What an operator sees
+
+    def status(self, *, verbose: bool = False) -> dict[str, Any]:
+        """What the daemon and its accounts are doing; `verbose`: down to the single actor."""
         return status(
             self.config,
             self.log,
-            {account: edge.health for account, edge in self.edge.accounts.items()},
-            running=True,
+            {account: edge.health for account, edge in self._accounts.items()},
+            run=RunReport(
+                halted=self._halted,
+                restarts=dict(self.actors.router.restarts) if self.actors else {},
+                failing={
+                    str(key): failing
+                    for tasks in (self.edge.tasks, self.edge.services)
+                    for key, failing in dict(tasks.failing).items()
+                },
+                actors=tuple(self.reports()) if verbose else None,
+                tasks=tuple(self.edge.tasks.names()) if verbose else None,
+            ),
             release=self._release,
             started_ms=self.started_ms,
             now_ms=now_ms(),
         )
 
-    def tell(self, stream: str, message: Any) -> None:
-        """Tell the actor of `stream`, through its parents."""
-        tell(self._gateway, message if stream == GATEWAY else Forward(stream, message))
+    def reports(self) -> list[ActorReport]:
+        """A line about each live actor."""
+        return list(self.actors.router.reports()) if self.actors else []
 
-    # Opening
+    # The log
 
     def _check_accounts(self, loader: Loader) -> None:
         for account in self.enabled:
@@ -175,32 +229,65 @@ class Daemon:
                 )
                 raise AccountMoved(msg)
 
-    def _record_reopening(self) -> None:
-        if self._reopened:
-            reopened = Draft(GATEWAY, StoreReopened(self._reopened))
-            self.log.commit([reopened], expected={GATEWAY: self.log.version(GATEWAY)})
+    def _record_start(self) -> None:
+        reopened = [StoreReopened(self._reopened)] if self._reopened else []
+        self._record(*reopened, GatewayStarted(self._release, self.log.log_id))
 
-    def _open_accounts(self) -> Mapping[str, AccountEdge]:
-        return {account.id: self._open_account(account) for account in self.enabled}
+    def _record_stop(self) -> None:
+        stats = self.log.stats()
+        if self._stop_reason and stats.failed is None and stats.stalled is None:
+            self._record(GatewayStopped(self._stop_reason))
+
+    def _record(self, *events: Event) -> None:
+        drafts = [Draft(GATEWAY, event) for event in events]
+        self.log.commit(drafts, expected={GATEWAY: self.log.version(GATEWAY)})
+
+    # The edges
+
+    def _open_edges(self) -> Mapping[type, Do]:
+        self._accounts = {account.id: self._open_account(account) for account in self.enabled}
+        self._agents = {account.id: build_agent(account.agent) for account in self.enabled}
+        own = {account.id: account.username for account in self.enabled}
+        runner = AgentRunner(self.log, self._agents, own, self.config.gateway.max_turns)
+        return {
+            AskTask: runner.ask,
+            SendTask: self._send,
+            WatchTask: self._watch,
+            FindErasureCutoff: self._find_erasure_cutoff,
+            DestroyKey: self._destroy_key,
+            ExpireKeys: self._expire_keys,
+        }
 
     def _open_account(self, account: AccountConfig) -> AccountEdge:
-        stream = account_stream(account.id)
         return AccountEdge(
             account,
             self.log,
-            lambda message: self.tell(stream, message),
+            self.tell,
             now_ms=now_ms,
             salt=secrets.token_bytes,
             timing=self._timing,
         )
 
-    def _open_asking(self) -> AgentRunner:
-        self._agents = {account.id: build_agent(account.agent) for account in self.enabled}
-        own = {account.id: account.username for account in self.enabled}
-        return AgentRunner(self.log, self._agents, own, self.config.gateway.max_turns)
+    async def _send(self, task: SendTask) -> Sent | SendFailed:
+        return await self._accounts[task.account].send(task)
+
+    async def _watch(self, task: WatchTask) -> None:
+        await self._accounts[task.account].watch(task.state)
+
+    async def _find_erasure_cutoff(self, task: FindErasureCutoff) -> ErasureCutoffFound:
+        newest = await asyncio.to_thread(newest_ms, self.log, task.account, task.person)
+        return ErasureCutoffFound(task.person, newest)
+
+    async def _destroy_key(self, task: DestroyKey) -> KeyDestroyed:
+        await asyncio.to_thread(self.log.destroy, person_key(task.account, task.person))
+        return KeyDestroyed(task.person)
+
+    async def _expire_keys(self, task: ExpireKeys) -> KeysExpired:
+        await asyncio.to_thread(self.log.expire, task.before)
+        return KeysExpired(task.before)
 
     async def _close_edges(self) -> None:
-        for edge in self.edge.accounts.values():
+        for edge in self._accounts.values():
             await edge.aclose()
         for agent in self._agents.values():
             await agent.aclose()
@@ -211,9 +298,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def clock_ms() -> int:
+    """ms of a clock that nobody sets."""
+    return time.monotonic_ns() // 1_000_000
+
+
 def _settings(account: AccountConfig) -> AccountSettings:
-    return AccountSettings(account.id, account.mesh, account.policy, _kind(account))
-
-
-def _kind(account: AccountConfig) -> str:
-    return str(account.agent.__struct_config__.tag)
+    kind = str(account.agent.__struct_config__.tag)
+    return AccountSettings(account.id, account.mesh, account.policy, kind)

@@ -1,4 +1,4 @@
-"""What the main thread waits for: a signal that says stop, or word of a failure.
+"""What the main thread waits for: a signal that says stop or asks for the state, or a failure.
 
 A signal that comes between the interpreter's last look at its flags and a wait for a lock doesn't
 interrupt that wait, and one that the system gives to another thread never does: `queue.get` would
@@ -16,6 +16,7 @@ from typing import Any, Self
 import msgspec
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+DUMPING = signal.SIGUSR1
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -30,15 +31,23 @@ class RunFailed(msgspec.Struct, frozen=True):
     error: str
 
 
+class DumpState(msgspec.Struct, frozen=True):
+    """The operator asks what everything is doing; nothing ends."""
+
+
+Event = Stop | RunFailed | DumpState
+
+
 class ShutdownEvents:
     """Within the block, the main thread hears here of what happens.
 
     The first SIGTERM or SIGINT is told as `Stop`. Whoever signals twice means it: from then on a
-    signal ends the process at once, as the system does it, and the log loses nothing by that.
+    signal ends the process at once, as the system does it, and the log loses nothing by that. Every
+    SIGUSR1 is told as `DumpState`.
     """
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[Stop | RunFailed] = SimpleQueue()
+        self._told: SimpleQueue[Event] = SimpleQueue()
         self._bell, self._button = socket.socketpair()
 
     def __enter__(self) -> Self:
@@ -48,6 +57,7 @@ class ShutdownEvents:
         self._before: dict[int, Any] = {
             number: signal.signal(number, self._stop) for number in STOPPING
         }
+        self._before[DUMPING] = signal.signal(DUMPING, self._dump)
         return self
 
     def __exit__(
@@ -62,9 +72,9 @@ class ShutdownEvents:
         self._bell.close()
         self._button.close()
 
-    def tell(self, news: Stop | RunFailed) -> None:
+    def tell(self, event: Event) -> None:
         """Let the main thread know, from any thread or a signal's handler; never blocks."""
-        self._told.put(news)
+        self._told.put(event)
         try:
             self._button.send(b"\0")
         except BlockingIOError:
@@ -72,8 +82,8 @@ class ShutdownEvents:
         except OSError:
             pass  # Closed: nobody waits any more.
 
-    def wait(self, timeout_s: float | None = None) -> Stop | RunFailed | None:
-        """The next news; `None` when there is none within `timeout_s` (`None`: wait for ever)."""
+    def wait(self, timeout_s: float | None = None) -> Event | None:
+        """The next event; `None` when there is none within `timeout_s` (`None`: wait for ever)."""
         while True:
             try:
                 return self._told.get_nowait()
@@ -87,3 +97,6 @@ class ShutdownEvents:
         for stopping in STOPPING:
             signal.signal(stopping, signal.SIG_DFL)
         self.tell(Stop(signal.Signals(number).name))
+
+    def _dump(self, _: int, __: FrameType | None) -> None:
+        self.tell(DumpState())

@@ -6,12 +6,27 @@ from typing import Any
 import msgspec
 
 from actors.configuration import AccountConfig, Configuration
+from actors.runtime.actor_report import ActorReport
+from actors.runtime.router import Restarts
+from actors.runtime.supervised_tasks import Failing
 from actors.ztm.health import Health
 from events.account.state import AccountState, fold
 from events.conversation.events import MessageIgnored
 from events.streams import account_stream, parse_stream
 from store.errors import LogDamaged
 from store.log.event_log import EventLog
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """How a running daemon's parts do. `halted`: why it takes part in nothing any more; `restarts`
+    of actors by stream; `failing` tasks by name; `actors` and `tasks` only where asked for."""
+
+    halted: str
+    restarts: Mapping[str, Restarts]
+    failing: Mapping[str, Failing]
+    actors: tuple[ActorReport, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+
 
 RECENT = 10_000
 """How many of the newest events are looked through for messages that others sent as the bot."""
@@ -22,17 +37,20 @@ def status(
     log: EventLog,
     health: Mapping[str, Health],
     *,
-    running: bool,
+    run: RunReport | None,
     release: str,
     started_ms: int,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Everything that `status` shows; times in ms. Without a running daemon, what the log says."""
+    """Everything that `status` shows; times in ms. Without a running daemon (`run` is `None`), what
+    the log says."""
+    running = run is not None
     work = _open_work(log)
     foreign = _sent_by_others(log)
     stats = log.stats()
     return {
         "running": running,
+        "run": msgspec.to_builtins(run),
         "release": release,
         "startedAt": started_ms,
         "now": now_ms,
@@ -46,7 +64,7 @@ def status(
             "failed": stats.failed,
         },
         "accounts": [
-            _account(account, log, health.get(account.id), work, foreign, now_ms, running=running)
+            _account(account, log, health.get(account.id), work, foreign, now_ms, run)
             for account in config.accounts
         ],
     }
@@ -59,8 +77,7 @@ def _account(
     work: dict[str, int],
     foreign: dict[str, tuple[int, int]],
     now_ms: int,
-    *,
-    running: bool,
+    run: RunReport | None,
 ) -> dict[str, Any]:
     state: AccountState = fold(log.read_stream(account_stream(account.id)))
     times, last_foreign_ms = foreign.get(account.id, (0, 0))
@@ -74,7 +91,7 @@ def _account(
         "dmPolicy": account.policy.dm_policy,
         "groups": account.policy.enable_groups,
         "agent": str(account.agent.__struct_config__.tag),
-        "online": health is not None and health.phase == "online" if running else state.online,
+        "online": _is_online(health, run, state),
         "deaf": health.deaf if health else state.deaf,
         "pendingPairings": len(pending),
         "paired": len(state.approvals),
@@ -82,6 +99,12 @@ def _account(
         "sentByOthers": {"recent": times, "last": last_foreign_ms},
         "health": msgspec.to_builtins(_shown(health)) if health else None,
     }
+
+
+def _is_online(health: Health | None, run: RunReport | None, state: AccountState) -> bool:
+    if run is None:
+        return state.online
+    return health is not None and health.phase == "online" and not run.halted
 
 
 def _shown(health: Health) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Keeps the daemon running: one run after another, until a signal says stop.
 
-A log that failed is never written again; the whole daemon is stopped and started anew from what the
-log then holds, after a pause, and the reopening is itself on record.
+A run whose log failed, or that lost a thread, is over: the whole daemon is stopped and started anew
+from what the log then holds, after a pause, and the reopening is itself on record.
 """
 
 import logging
@@ -11,7 +11,8 @@ import time
 
 from actors.configuration import Configuration
 from actors.process.daemon import Daemon
-from actors.process.shutdown_events import RunFailed, ShutdownEvents, Stop
+from actors.process.shutdown_events import DumpState, RunFailed, ShutdownEvents, Stop
+from actors.process.state_dump import write_state
 from actors.runtime.back_off import BackOff
 from actors.ztm.timing import Timing
 from store.errors import LogError
@@ -35,31 +36,31 @@ def supervise(config: Configuration, *, release: str, timing: Timing) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     back_off = BackOff(timing.back_off_scale)
     failure = ""
-    with ShutdownEvents() as news:
+    with ShutdownEvents() as told:
         while True:
             daemon = Daemon(
                 config,
                 release=release,
                 timing=timing,
-                on_failure=lambda error: news.tell(RunFailed(error)),
+                on_failure=lambda error: told.tell(RunFailed(error)),
                 reopened=failure,
             )
             began = time.monotonic()
-            match _run(daemon, news, again=bool(failure)):
+            match _run(daemon, told, again=bool(failure)):
                 case Stop(name):
                     log.info("stopped by %s", name)
                     return
                 case RunFailed(error):
                     failure = error
-                    log.error("the log failed, restarting: %s", error)
+                    log.error("the daemon failed, restarting: %s", error)
             if time.monotonic() - began > LASTED_S:
                 back_off.succeeded()
-            if isinstance(said := news.wait(back_off.failed()), Stop):
-                log.info("stopped by %s", said.signal)
+            if isinstance(stop := told.wait(back_off.failed()), Stop):
+                log.info("stopped by %s", stop.signal)
                 return
 
 
-def _run(daemon: Daemon, news: ShutdownEvents, *, again: bool) -> Stop | RunFailed | None:
+def _run(daemon: Daemon, told: ShutdownEvents, *, again: bool) -> Stop | RunFailed | None:
     """One run, and what ended it; `None` when `again` did not succeed in starting it."""
     try:
         daemon.start()
@@ -70,6 +71,8 @@ def _run(daemon: Daemon, news: ShutdownEvents, *, again: bool) -> Stop | RunFail
         return None
     accounts = len(daemon.enabled)
     log.info("running: %d %s", accounts, "account" if accounts == 1 else "accounts")
-    said = news.wait()
-    daemon.stop(said.signal if isinstance(said, Stop) else "failed")
-    return said
+    while not isinstance(end := told.wait(), Stop | RunFailed):
+        if isinstance(end, DumpState):
+            write_state(daemon.reports(), daemon.edge.tasks.names())
+    daemon.stop(end.signal if isinstance(end, Stop) else "failed")
+    return end

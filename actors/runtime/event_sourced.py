@@ -2,7 +2,7 @@
 
 It lives in a cycle: load, then again and again take a message, decide, append, and when the append
 is durable apply it and call for effects. While it loads or appends, messages wait in its stash: it
-never decides on state that is not durable. When a handler fails, the actor stops and its parent
+never decides on state that is not durable. When a handler fails, the actor stops, and the router
 starts another one from the log, which alone is the truth.
 """
 
@@ -10,12 +10,10 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-import pykka
-
-from actors.messages import Appended, ChildFailed, Loaded, LoadFailed
 from actors.runtime.dispatcher import ScheduledActor, tell
+from actors.runtime.lifecycle import Appended, Loaded, LoadFailed, undelivered
 from actors.runtime.system import System
 from events.event import Draft, Recorded
 from store.log.event_log import Committed
@@ -26,6 +24,8 @@ Fold = Callable[[Iterable[Recorded], State | None], State]
 
 SNAPSHOT_EVERY = 1_000
 """After how many events a snapshot of the state is taken: about a millisecond of folding."""
+
+_OWN = (Loaded, LoadFailed, Appended)
 
 
 class AppendRefused(RuntimeError):
@@ -38,27 +38,25 @@ class StateUnknown(RuntimeError):
 
 class EventSourced(ScheduledActor, Generic[State]):
     """Base of all actors with a stream. `state` is what is durable; that of no events, until
-    loaded.
+    loaded. `passivates`: whether it may be stopped when it is idle.
     """
 
+    passivates: ClassVar[bool] = False
+
     def __init__(
-        self,
-        system: System,
-        stream: str,
-        parent: "pykka.ActorRef[Any] | None",
-        fold: Fold[State],
-        evolve: Evolve[State],
+        self, system: System, stream: str, fold: Fold[State], evolve: Evolve[State]
     ) -> None:
         super().__init__(system.dispatcher)
         self.system = system
         self.stream = stream
-        self.parent = parent
         self.state = fold((), None)
-        self._kept = 0
+        self.ready = False
+        self.waits_for = "loading"
+        self.received = 0
+        self.stash: deque[Any] = deque()
         self._fold = fold
         self._evolve = evolve
-        self.ready = False
-        self.stash: deque[Any] = deque()
+        self._snapshot_at = 0
         self._handling: Any = None
         self._after: Callable[[Sequence[Recorded]], None] | None = None
 
@@ -92,21 +90,22 @@ class EventSourced(ScheduledActor, Generic[State]):
         """One step of the cycle."""
         match message:
             case Loaded(state):
-                self._handling = message
                 self.state = state
-                self.ready = True
+                self._be_ready()
                 self.on_ready()
             case LoadFailed():
                 msg = f"{self.stream} could not be loaded"
                 raise StateUnknown(msg)
             case Appended(outcome):
-                self._handling = None
                 self._settle(outcome)
             case _:
+                self.received += 1
                 self.stash.append(message)
         while self.ready and self.stash:
             self._handling = self.stash.popleft()
             self.handle(self._handling)
+            if self.ready:
+                self._handling = None
 
     def append(
         self,
@@ -122,6 +121,7 @@ class EventSourced(ScheduledActor, Generic[State]):
                 after(())
             return
         self.ready = False
+        self.waits_for = "an append"
         self._after = after
         me = self.actor_ref
         version: int = self.state.version  # type: ignore[attr-defined]
@@ -131,13 +131,18 @@ class EventSourced(ScheduledActor, Generic[State]):
             then=lambda outcome: tell(me, Appended(outcome)),
         )
 
+    def _be_ready(self) -> None:
+        self.ready = True
+        self.waits_for = ""
+
     def _settle(self, outcome: Any) -> None:
         if not isinstance(outcome, Committed):
             msg = f"{self.stream}: the log refused an append: {outcome}"
             raise AppendRefused(msg)
+        self._handling = None
         for record in outcome.events:
             self.state = self._evolve(self.state, record)
-        self.ready = True
+        self._be_ready()
         self._keep_now_and_then(outcome.events[-1])
         after, self._after = self._after, None
         if after:
@@ -145,12 +150,12 @@ class EventSourced(ScheduledActor, Generic[State]):
         self.on_applied(outcome.events)
 
     def _keep_now_and_then(self, last: Recorded) -> None:
-        self._kept = self._kept or last.version
-        if last.version - self._kept >= SNAPSHOT_EVERY:
-            self._kept = last.version
+        self._snapshot_at = self._snapshot_at or last.version
+        if last.version - self._snapshot_at >= SNAPSHOT_EVERY:
+            self._snapshot_at = last.version
             self.system.states.keep(last, self.state)
 
-    # Failure
+    # The end
 
     def on_failure(
         self,
@@ -158,8 +163,21 @@ class EventSourced(ScheduledActor, Generic[State]):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Tell the parent what could not be handled; it restarts this stream from the log."""
+        """Tell the router what could not be handled; it starts this stream's actor again."""
         del exception_value, traceback
-        if self.parent:
-            error = exception_type.__name__ if exception_type else "unknown"
-            tell(self.parent, ChildFailed(self.stream, self._handling, error))
+        self.system.router.failed(
+            self.stream,
+            self.actor_ref,
+            handling=self._handling,
+            waiting=self._not_handled,
+            error=exception_type.__name__ if exception_type else "unknown",
+        )
+
+    def on_stop(self) -> None:
+        """Whoever still waits for an answer hears that there will be none."""
+        undelivered(self._not_handled(), f"{self.stream} was stopped")
+
+    def _not_handled(self) -> list[Any]:
+        waiting = [*self.stash, *self.undelivered()]
+        self.stash.clear()
+        return [message for message in waiting if not isinstance(message, _OWN)]

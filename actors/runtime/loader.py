@@ -50,7 +50,7 @@ class Loader:
         def load() -> None:
             try:
                 state = self.state(stream, kind, fold)
-            except Exception:
+            except BaseException:
                 # Damage, or a fault of ours: this stream's actor can't go on, all others can.
                 log.exception("%s could not be loaded", stream)
                 failed()
@@ -78,9 +78,9 @@ class Loader:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:
+        except BaseException:
             # A snapshot that was not taken costs time at the next start, and nothing else.
-            log.exception("the loader failed")
+            log.exception("a snapshot could not be taken")
 
     def state(
         self,

@@ -7,13 +7,16 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.runtime.dispatcher import Dispatcher
+from actors.runtime.router import Router
 from events.account.state import AccountState
 from events.event import Recorded
+from events.streams import GATEWAY, account_stream
 from store.log.event_log import EventLog
 
 
 class AskTask(msgspec.Struct, frozen=True):
-    """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`."""
+    """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`. Answered by
+    `AgentAnswered` or `AgentErred`."""
 
     account: str
     stream: str
@@ -22,10 +25,11 @@ class AskTask(msgspec.Struct, frozen=True):
 
 
 class SendTask(msgspec.Struct, frozen=True):
-    """Bring a queued message into our own files of the mesh, exactly once.
+    """Bring a queued message into our own files of the mesh, exactly once. Answered by `Sent` or
+    `SendFailed`.
 
-    `seq` and `queued` are the global sequence and the version of its MessageQueued. `doubtful`: an
-    earlier process may have sent it already, so look before sending.
+    `seq` and `queued` are the global sequence and the version of its MessageQueued. `doubtful`: it
+    may have been sent already, so look before sending.
     """
 
     account: str
@@ -36,23 +40,78 @@ class SendTask(msgspec.Struct, frozen=True):
     doubtful: bool
 
 
+class WatchTask(msgspec.Struct, frozen=True):
+    """Start (again) to take in what the account's agent shows, from the cursor in `state`. Answered
+    by `IncomingBatch` and whatever else is told from there, without end."""
+
+    account: str
+    state: AccountState
+
+    @property
+    def stream(self) -> str:
+        """Whom it is for."""
+        return account_stream(self.account)
+
+
+class FindErasureCutoff(msgspec.Struct, frozen=True):
+    """Read how far an erasure of `person` has to reach. Answered by `ErasureCutoffFound`."""
+
+    account: str
+    person: str
+
+    @property
+    def stream(self) -> str:
+        """Whom it is for."""
+        return account_stream(self.account)
+
+
+class DestroyKey(msgspec.Struct, frozen=True):
+    """Destroy the key of `person`, durably. Answered by `KeyDestroyed`."""
+
+    account: str
+    person: str
+
+    @property
+    def stream(self) -> str:
+        """Whom it is for."""
+        return account_stream(self.account)
+
+
+class ExpireKeys(msgspec.Struct, frozen=True):
+    """Destroy the keys of all weeks before the week `before`, durably. Answered by
+    `KeysExpired`."""
+
+    before: int
+    stream: str = GATEWAY
+
+
+Task = AskTask | SendTask | WatchTask | FindErasureCutoff | DestroyKey | ExpireKeys
+"""What an actor of `stream` can have done. One that fails for a reason of ours is answered by
+`TaskFailed`, after a pause."""
+
+
+def task_key(task: Task) -> object:
+    """What names a task: the same one is not begun while it is under way."""
+    match task:
+        case SendTask():
+            return SendTask, task.stream, task.queued
+        case WatchTask():
+            return WatchTask, task.stream
+    return task
+
+
 class Effects(Protocol):
     """The edges, as actors see them. Nothing here blocks; answers come as messages."""
 
-    def ask(self, task: AskTask) -> None:
-        """Answered by `AgentAnswered` or `AgentErred`. The same task again, while it is under way,
-        changes nothing."""
-
-    def send(self, task: SendTask) -> None:
-        """Answered by `Sent` or `Unsendable`. The same task again changes nothing."""
-
-    def watch(self, account: str, state: AccountState) -> None:
-        """Start (again) to take in what the account's agent shows, from the cursor in `state`.
-        Answered by `IncomingBatch` and whatever else an account is told, without end.
-        """
+    def begin(self, task: Task) -> None:
+        """Begin a task. The same one again, while it is under way, changes nothing, but that a
+        watch is begun anew."""
 
     def wake(self, stream: str, at_ms: int) -> None:
         """Answered by `Woken` at `at_ms`."""
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call back after a pause, on some thread."""
 
 
 class States(Protocol):
@@ -74,17 +133,16 @@ class States(Protocol):
 
 @dataclass(frozen=True)
 class System:
-    """The log, the dispatcher, the edges, and the sources of time and chance.
+    """The log, the dispatcher, the router, the edges, and the sources of time and chance.
 
     `now_ms`: ms since 1970; `entropy(n)`: n random bytes; `states` loads and keeps what streams
-    fold to; `idle_s`: after how many seconds without a message a conversation that is at rest may
-    be stopped.
+    fold to.
     """
 
     log: EventLog
     dispatcher: Dispatcher
+    router: Router
     effects: Effects
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
     states: States
-    idle_s: float = 120.0

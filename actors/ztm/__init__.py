@@ -1,7 +1,13 @@
 """The edge to the ZTM Agent: what is asked of it over HTTP, and how its answers are read.
 
-Everything from the mesh is hostile until it was bounded in size and parsed. Read in this order:
-`errors` (how an answer can fail), `paths` (names and the chat's files), `lenient` (JSON as the
-agent really writes it), `answers` and `entries` (what comes back), `client` (the requests), `tls`
-and `joining`.
+Everything from the mesh is hostile until it was bounded in size and parsed. From the bottom up:
+
+- `client`: the requests, and what comes back.
+- `account_link`: what everything that serves one account shares; with `timing` and `health`.
+- `joining`: getting into the mesh as the right user.
+- `sending`: bringing a message into our own files, exactly once.
+- `delivering`: handing messages to the actors, and hearing whether they were decided.
+- `reading`: from the mesh's files to messages that can be decided.
+- `watching`: the two sources of messages, and how they keep each other honest.
+- `account_edge`: all of that, wired up for one account.
 """

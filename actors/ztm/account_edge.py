@@ -7,35 +7,32 @@ from typing import Any
 
 from actors.configuration import AccountConfig
 from actors.http.client import HttpClient
-from actors.messages import Sent, Unsendable
+from actors.messages import SendFailed, Sent
 from actors.runtime.system import SendTask
-from actors.ztm.client.client import ZtmClient
+from actors.ztm.account_link import AccountLink
 from actors.ztm.client.tls import tls_context
+from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.delivering.deliveries import Deliveries
+from actors.ztm.delivering.groups import Groups
+from actors.ztm.delivering.on_record import OnRecord
 from actors.ztm.health import Health
 from actors.ztm.joining.joining import ensure_joined
+from actors.ztm.reading.arrival_factory import ArrivalFactory
+from actors.ztm.reading.catalogue import Catalogue
+from actors.ztm.reading.file_reader import FileReader
 from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.sending.sender import NeverSendable, Sender
 from actors.ztm.timing import Timing
-from actors.ztm.watching.arrival_factory import ArrivalFactory
-from actors.ztm.watching.catalogue import Catalogue
 from actors.ztm.watching.chat_app_restarter import ChatAppRestarter
 from actors.ztm.watching.chat_source import ChatSource
+from actors.ztm.watching.cursor import Cursor
 from actors.ztm.watching.deafness_detector import DeafnessDetector
-from actors.ztm.watching.deliveries import Deliveries
 from actors.ztm.watching.feed import Feed
-from actors.ztm.watching.groups import Groups
 from actors.ztm.watching.intake import Intake
 from events.account.state import AccountState
-from events.conversation.arrivals import Arrival, is_ours
 from events.conversation.events import MessageQueued
 from events.conversation.outbox import wire_id
-from events.streams import (
-    ConversationId,
-    GroupId,
-    account_stream,
-    conversation_stream,
-    parse_stream,
-)
+from events.streams import ConversationId, GroupId, parse_stream
 from store.log.event_log import EventLog
 
 _logger = logging.getLogger(__name__)
@@ -44,35 +41,26 @@ JOIN_DEADLINE_S = 30.0
 
 
 class AccountEdge:
-    """One account's edge; made and used on the edge loop. `tell` reaches the account's actor."""
+    """One account's edge; made and used on the edge loop.
+
+    `tell(stream, message)` reaches the actor of a stream; `now_ms`: ms since 1970; `salt(n)`: n
+    random bytes. Raises `ZtmError` if the configuration can't be used.
+    """
 
     def __init__(
         self,
         config: AccountConfig,
         log: EventLog,
-        tell: Callable[[Any], None],
+        tell: Callable[[str, Any], None],
         *,
         now_ms: Callable[[], int],
         salt: Callable[[int], bytes],
         timing: Timing,
     ) -> None:
-        self.health = Health()
         self._config = config
         self._log = log
-        self._tell = tell
-        self._now_ms = now_ms
         self._salt = salt
-        self._timing = timing
-        tls = None
-        if config.tls:
-            tls, advice = tls_context(
-                ca_file=config.tls.ca_file,
-                cert_file=config.tls.cert_file,
-                key_file=config.tls.key_file,
-            )
-            for warning in advice:
-                _logger.warning("account %s: %s", config.id, warning)
-        self._http = HttpClient(tls=tls, max_connections=32)
+        self._http = _http_of(config)
         self._permit_http = HttpClient()
         self.client = ZtmClient(
             self._http,
@@ -80,12 +68,23 @@ class AccountEdge:
             mesh=config.mesh,
             timeout_s=config.api_timeout_ms / 1_000,
         )
-        self._quiescence = SendGate()
+        self.health = Health()
+        self._link = AccountLink(
+            id=config.id,
+            username=config.username,
+            groups=config.policy.enable_groups,
+            client=self.client,
+            tell=tell,
+            now_ms=now_ms,
+            timing=timing,
+            health=self.health,
+        )
         self._watching = asyncio.Lock()
-        self._groups = Groups(config.username, tell, self.health)
-        self._sentinel = DeafnessDetector(timing.deaf_after_s, timing.back_off_scale)
+        self._gate = SendGate()
+        self._groups = Groups(self._link)
+        self._detector = DeafnessDetector(timing.deaf_after_s, timing.back_off_scale)
         self._sender = Sender(
-            config.username, self.client, timing, self._quiescence, unknown=self._group_unknown
+            config.username, self.client, timing, self._gate, unknown=self._group_unknown
         )
 
     async def watch(self, state: AccountState) -> None:
@@ -96,15 +95,15 @@ class AccountEdge:
         async with self._watching:
             await self._intake(state).run()
 
-    async def send(self, task: SendTask) -> Sent | Unsendable:
+    async def send(self, task: SendTask) -> Sent | SendFailed:
         """Bring a queued message into our files; what became of it, as a message."""
         address = parse_stream(task.stream)
         text, recorded = self._log.body(task.seq), self._log.event(task.seq)
         queued = recorded.event if recorded else None
         if text is None or address is None or isinstance(address, str):
-            return Unsendable(task.queued, "erased")
+            return SendFailed(task.queued, "erased")
         if not isinstance(queued, MessageQueued):
-            return Unsendable(task.queued, "unknown")
+            return SendFailed(task.queued, "unknown")
         try:
             found = await self._sender.send(
                 address,
@@ -114,15 +113,42 @@ class AccountEdge:
                 doubtful=task.doubtful,
             )
         except NeverSendable as error:
-            _logger.warning("%s: a message can't ever be sent: %s", task.stream, error.__cause__)
-            return Unsendable(task.queued, str(error))
-        self.health.outbound_ms = self._now_ms()
+            cause = error.__cause__
+            _logger.warning("%s: a message is permanently undeliverable: %s", task.stream, cause)
+            return SendFailed(task.queued, str(error))
+        self.health.outbound_ms = self._link.now_ms()
         return Sent(task.queued, found.sent_ms, found.reconciled, found.posts)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
         await self._permit_http.aclose()
+
+    def _intake(self, state: AccountState) -> Intake:
+        config, link = self._config, self._link
+        on_record = OnRecord(self._log, config.username)
+        arrivals = ArrivalFactory(config.id, self._log.key, self._salt)
+        deliveries = Deliveries(link, on_record)
+        groups = self._groups = Groups(link)
+        catalogue = Catalogue(config.id, config.username, groups=link.groups)
+        cursor = Cursor(link, catalogue, state)
+        reader = FileReader(
+            link,
+            catalogue,
+            arrivals,
+            deliveries,
+            groups,
+            on_entry=self._files_show,
+            record_unavailable=cursor.report_at_once,
+        )
+        feed = Feed(link, state, catalogue, cursor, reader, on_record)
+        chat_source = ChatSource(
+            link, feed, arrivals, deliveries, groups, self._detector, heard_ms=state.heard_ms
+        )
+        restarter = ChatAppRestarter(
+            link, self._detector, self._gate, deaf=state.deaf, allowed=config.heal
+        )
+        return Intake(link, feed, chat_source, restarter, self._join)
 
     async def _join(self) -> None:
         joined = await ensure_joined(
@@ -137,80 +163,22 @@ class AccountEdge:
         for warning in joined.advice:
             _logger.warning("account %s: %s", self._config.id, warning)
 
-    def _begun(self, conversation: ConversationId) -> bool:
-        return self._log.version(conversation_stream(conversation)) > 0
-
-    def _decided(self, arrival: Arrival) -> bool:
-        """Whether the log knows it: as a message, or as one of its own that it has sent."""
-        if is_ours(arrival, self._config.username, self._log.log_id):
-            return True
-        return self._log.seen(arrival.identity) is not None
+    def _files_show(self, conversation: ConversationId, time_ms: int) -> None:
+        self._detector.files_show(conversation, time_ms, asyncio.get_running_loop().time())
 
     def _group_unknown(self, group: GroupId) -> None:
         if self._groups.is_listed(group):
-            self._sentinel.app_lacks(group, asyncio.get_running_loop().time())
+            self._detector.app_lacks(group, asyncio.get_running_loop().time())
 
-    def _intake(self, state: AccountState) -> Intake:
-        config, timing, health = self._config, self._timing, self.health
-        stream = account_stream(config.id)
-        groups_count = config.policy.enable_groups
-        loop_s = asyncio.get_running_loop().time
-        arriving = ArrivalFactory(config.id, self._log.key, self._salt)
-        deliveries = Deliveries(self._tell, decided=self._decided, begun=self._begun)
-        groups, sentinel = self._groups, self._sentinel
-        feed = Feed(
-            config.id,
-            state,
-            client=self.client,
-            catalogue=Catalogue(config.id, config.username, groups=groups_count),
-            arriving=arriving,
-            deliveries=deliveries,
-            groups=groups,
-            tell=self._tell,
-            begun=self._begun,
-            on_entry=lambda chat, time_ms: sentinel.files_show(chat, time_ms, loop_s()),
-            now_ms=self._now_ms,
-            timing=timing,
-            health=health,
+
+def _http_of(config: AccountConfig) -> HttpClient:
+    tls = None
+    if config.tls:
+        tls, advice = tls_context(
+            ca_file=config.tls.ca_file,
+            cert_file=config.tls.cert_file,
+            key_file=config.tls.key_file,
         )
-        source = ChatSource(
-            config.id,
-            config.username,
-            groups_count=groups_count,
-            client=self.client,
-            feed=feed,
-            arriving=arriving,
-            deliveries=deliveries,
-            groups=groups,
-            sentinel=sentinel,
-            tell=self._tell,
-            seen=lambda identity: self._log.seen(identity) is not None,
-            heard_ms=state.heard_ms,
-            now_ms=self._now_ms,
-            timing=timing,
-            health=health,
-        )
-        healer = ChatAppRestarter(
-            stream,
-            deaf=state.deaf,
-            allowed=config.heal,
-            client=self.client,
-            sentinel=sentinel,
-            quiescence=self._quiescence,
-            tell=self._tell,
-            now_ms=self._now_ms,
-            timing=timing,
-            health=health,
-        )
-        return Intake(
-            stream,
-            username=config.username,
-            client=self.client,
-            join=self._join,
-            feed=feed,
-            source=source,
-            healer=healer,
-            tell=self._tell,
-            timing=timing,
-            health=health,
-        )
+        for warning in advice:
+            _logger.warning("account %s: %s", config.id, warning)
+    return HttpClient(tls=tls, max_connections=32)

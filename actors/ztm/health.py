@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from actors.ztm.client.errors import ZtmError
+
 
 @dataclass
 class Health:
     """One account's view of its agent. Times in ms, 0: never. Written by the edge loop only.
 
-    `source`: who shows us messages now: both (`feed`), or the Chat API alone (`chat`).
+    `source`: what shows us messages now: files and the Chat API (`feed`), or the Chat API alone
+    (`chat`). `pending` and `unavailable` count files, `unreadable` counts messages.
     """
 
     phase: Literal["starting", "online", "offline", "stopped"] = "starting"
@@ -26,6 +29,11 @@ class Health:
     users: tuple[str, ...] = ()
     groups: dict[str, str] = field(default_factory=dict)
 
-    def failed(self, error: Exception) -> None:
-        """Note an error of the edge for the operator."""
-        self.error = str(error)
+    def failed(self, error: BaseException) -> None:
+        """Note an error for the operator. Only errors of the agent are known to quote nobody."""
+        if isinstance(error, ZtmError):
+            self.error = str(error)
+        else:
+            self.error = (
+                f"internal error ({type(error).__name__}); the daemon's log has the details"
+            )

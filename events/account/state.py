@@ -86,6 +86,11 @@ class AccountState(Struct, frozen=True):
     approvals: dict[str, Approval] = {}
     erased: dict[str, Erasure] = {}
 
+    def pending_until_ms(self, person: str) -> int:
+        """When the pending request of `person` expires; 0: there is none."""
+        request = self.requests.get(person)
+        return 0 if request is None or person in self.approvals else request.expires_ms
+
     def pairing(self, person: str, now_ms: int) -> Pairing:
         """Where `person` stands. An expired request is none."""
         if person in self.approvals:

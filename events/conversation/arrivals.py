@@ -97,7 +97,7 @@ def decide_waited_too_long(context: DecisionContext) -> list[Draft]:
     return builder.done()
 
 
-def decide_set_aside(
+def decide_malformed(
     context: DecisionContext, arrivals: Iterable[Arrival], known: Container[bytes]
 ) -> list[Draft]:
     """Record arrivals that broke their actor as malformed, so that the conversation goes on."""

@@ -15,7 +15,7 @@ from events.policy.account_policy import Action, Reason, ToolGrant
 
 Source = Literal["feed", "chat"]
 Membership = Literal["member", "not-member", "unknown", "direct"]
-Purpose = Literal["reply", "pairing", "approved", "notice", "send"]
+Purpose = Literal["reply", "pairing", "approved", "notice"]
 IgnoreReason = Literal[
     "self", "blank", "oversize", "malformed", "baseline", "too-late", "groups-disabled"
 ]

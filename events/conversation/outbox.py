@@ -50,13 +50,6 @@ def decide_approved(context: DecisionContext, person: str, approval_seq: int) ->
     return builder.done()
 
 
-def decide_send(context: DecisionContext, person: str, text: str) -> list[Draft]:
-    """Queue what the operator wants to say in this conversation."""
-    builder = DecisionBuilder(context)
-    builder.queue("send", person, text)
-    return builder.done()
-
-
 def decide_sent(
     context: DecisionContext, queued: int, *, sent_ms: int, reconciled: bool, posts: int
 ) -> list[Draft]:

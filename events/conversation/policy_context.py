@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from events.account.events import Pairing
-from events.account.state import Erasure
+from events.account.state import UNDER_WAY, Erasure
 from events.conversation.events import DecisionInputs, Membership
 from events.policy.account_policy import RULES_VERSION, AccountPolicy
 
@@ -23,7 +23,8 @@ class PolicyContext(msgspec.Struct, frozen=True):
     """The account's knowledge that decisions are made by.
 
     `digest` names `policy`; `account_version` says how much of the account's stream it includes;
-    `pairing` is the peer's (conversations with groups ignore it); `ambiguous` holds known users
+    `pairing` is the peer's (conversations with groups ignore it), until `pairing_until_ms` (0: for
+    good), when a pending request has expired; `ambiguous` holds known users
     whose name folds like another known user's; `erased`: whose words were given up, and when.
     """
 
@@ -34,6 +35,7 @@ class PolicyContext(msgspec.Struct, frozen=True):
     digest: bytes
     account_version: int
     pairing: Pairing = "none"
+    pairing_until_ms: int = 0
     group: GroupFacts | None = None
     ambiguous: frozenset[str] = frozenset()
     erased: Mapping[str, Erasure] = {}
@@ -52,6 +54,10 @@ class PolicyContext(msgspec.Struct, frozen=True):
             return "unknown"
         return "member" if sender in self.group.members else "not-member"
 
+    def pairing_at(self, now_ms: int) -> Pairing:
+        """Where the peer stands. An expired request is none."""
+        return "none" if 0 < self.pairing_until_ms <= now_ms else self.pairing
+
     def inputs(self, sender: str, now_ms: int) -> DecisionInputs:
         """What a decision on a message of `sender` looks at, to be recorded with it."""
         return DecisionInputs(
@@ -60,12 +66,18 @@ class PolicyContext(msgspec.Struct, frozen=True):
             rules=RULES_VERSION,
             own=self.policy.username,
             account_version=self.account_version,
-            pairing=self.pairing,
+            pairing=self.pairing_at(now_ms),
             membership=self.membership(sender),
             group_name=self.group.name if self.group else "",
             ambiguous=sender in self.ambiguous,
             name_shared=self.group.name_shared if self.group else False,
         )
+
+    def is_being_erased(self, sender: str) -> bool:
+        """Whether the words of `sender` are being erased right now: nothing of theirs is taken in
+        until their key is gone."""
+        erasure = self.erased.get(sender)
+        return erasure is not None and erasure.seq == UNDER_WAY
 
     def is_erased(self, sender: str, sent_ms: int) -> bool:
         """Whether a message of `sender` is one of those whose words were given up."""

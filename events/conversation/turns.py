@@ -89,7 +89,7 @@ def decide_failure(
     return builder.done()
 
 
-def decide_standing(
+def decide_policy_context(
     context: DecisionContext, texts: Mapping[int, str] | None = None
 ) -> list[Draft]:
     """What follows from the standing alone: what waited for a group's members is judged (`texts` by

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pykka
 import pytest
 import yaml
 
@@ -14,6 +15,13 @@ from actors.ztm.timing import Timing
 from tests.actors.daemon_runs import SCALE, Start
 from ztm_chat.mesh import Mesh, MeshAgent
 from ztm_chat.mesh import Timing as MeshTiming
+
+
+@pytest.fixture(autouse=True)
+def _no_actor_outlives_its_test() -> Iterator[None]:
+    yield
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
 
 
 @pytest.fixture

@@ -13,25 +13,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import pykka
 
 from actors.account import AccountSettings
-from actors.gateway import GatewayActor
+from actors.actor_system import ActorSystem
 from actors.messages import (
     AgentAnswered,
     AgentErred,
     CursorReached,
-    Forget,
-    Forward,
+    ErasePerson,
+    ErasureCutoffFound,
     GroupSeen,
     IncomingBatch,
+    KeyDestroyed,
+    KeysExpired,
     PairingDecision,
     Sent,
-    Tick,
     Woken,
 )
 from actors.runtime.dispatcher import SimulatedDispatcher
-from actors.runtime.system import AskTask, SendTask, System
+from actors.runtime.system import (
+    AskTask,
+    DestroyKey,
+    ExpireKeys,
+    FindErasureCutoff,
+    SendTask,
+    Task,
+    WatchTask,
+)
 from events.account.state import AccountState, fold
 from events.conversation.arrivals import Arrival
 from events.conversation.events import MessageQueued
@@ -39,17 +47,18 @@ from events.conversation.identity import canonical, identity
 from events.conversation.outbox import wire_id
 from events.conversation.policy_context import GroupFacts
 from events.conversation.turns import Failure, Reply
-from events.event import Recorded
+from events.event import Draft, Recorded
+from events.gateway.events import GatewayStarted
 from events.policy.account_policy import AccountPolicy
 from events.streams import (
     GATEWAY,
     ConversationId,
-    GroupId,
     PeerId,
     account_stream,
     conversation_stream,
 )
 from store.log.memory_log import MemoryLog
+from store.read_models.erasure import newest_ms
 
 ACCOUNT = "bot"
 TRANSIENT = Failure("AgentUnavailable", transient=True)
@@ -75,6 +84,7 @@ class SimulatedReceipt:
     arrivals: tuple[Arrival, ...]
     settled: bool = False
     confirmed: bool = False
+    then: Callable[[], None] = lambda: None
 
     def confirm(self) -> None:
         if self.settled:
@@ -83,9 +93,24 @@ class SimulatedReceipt:
         for arrival in self.arrivals:
             durable = self.world.log.seen(arrival.identity) or self.world.gave_up(arrival)
             assert durable, "confirmed before it was durable"
+        self.then()
 
     def refuse(self) -> None:
         self.settled = True
+
+
+@dataclass
+class SimulatedAnswer:
+    """What the operator hears: it goes to the `world`'s list."""
+
+    world: "World"
+
+    def give(self, value: Any) -> None:
+        self.world.rulings.append(value)
+        self.world.heads_at_rulings.append(self.world.log.head().seq)
+
+    def fail(self, reason: str) -> None:
+        self.world.refusals.append(reason)
 
 
 @dataclass
@@ -106,6 +131,8 @@ class World:
     known_failures: set[tuple[str, int, int]] = field(default_factory=set)
     members: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     rulings: list[str | None] = field(default_factory=list)
+    heads_at_rulings: list[int] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     crashes: int = 0
     snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
@@ -119,7 +146,6 @@ class World:
             entropy=self.entropy,
             schedule=self._possible.append,
         )
-        self._gateway: pykka.ActorRef[Any]
         self.boot()
 
     # Life and death
@@ -129,18 +155,27 @@ class World:
         self._alive = True
         self._watching = False
         self._under_way: set[Any] = set()
+        self._passed_on: dict[tuple[str, str], GroupFacts] = {}
         self.dispatcher = SimulatedDispatcher(self.random.getrandbits(32))
-        system = System(
-            log=self.log,
+        settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
+        self.record_start()
+        self.actors = ActorSystem(
+            self.log,
+            [settings],
             dispatcher=self.dispatcher,
             effects=SimulatedEffects(self),
-            now_ms=lambda: self.now_ms,
-            entropy=self.entropy,
             states=self,
+            now_ms=lambda: self.now_ms,
+            clock_ms=lambda: self.now_ms,
+            entropy=self.entropy,
         )
-        settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
-        unfinished = [stream for stream, _ in self.log.open_work()]
-        self._gateway = GatewayActor.start(system, "simulated", [settings], unfinished)
+        self.actors.start()
+
+    def record_start(self) -> None:
+        """As a daemon does before its actors begin."""
+        drafts = [Draft(GATEWAY, GatewayStarted("simulated", self.log.log_id))]
+        self.log.append(drafts, expected={GATEWAY: self.log.version(GATEWAY)}, then=_ignore)
+        self._possible.pop()()
 
     def crash(self) -> None:
         """kill -9: an append in flight may have become durable, but nobody was told."""
@@ -159,6 +194,7 @@ class World:
     def _boot_after(self, appends: Iterable[Callable[[], None]]) -> None:
         for append in appends:
             append()
+        self.dispatcher.stop()
         self._possible.clear()
         self.boot()
 
@@ -216,7 +252,7 @@ class World:
             if not self.offer_everything():
                 return
             self.now_ms += 40_000
-            self.tell(GATEWAY, Tick())
+            self.actors.tick()
         raise AssertionError(f"seed {self.seed}: the system does not come to rest")
 
     def offer_everything(self) -> bool:
@@ -241,13 +277,32 @@ class World:
         messages.sort(key=lambda message: (message.time_ms, message.sender))
         arrivals = tuple(self._arrival(message) for message in messages)
         receipt = SimulatedReceipt(self, arrivals)
-        if isinstance(conversation, GroupId):
-            key = (conversation.creator, conversation.group)
-            facts = GroupFacts("Team", self.members.get(key))
-            self.tell(account_stream(ACCOUNT), GroupSeen(*key, facts))
+        batch = IncomingBatch(arrivals, receipt)
         if self._watching:
-            self.tell(account_stream(ACCOUNT), IncomingBatch(conversation, arrivals, receipt))
+            self._when_members_are_known(
+                conversation, lambda: self.tell(conversation_stream(conversation), batch)
+            )
         return receipt
+
+    def _when_members_are_known(
+        self, conversation: ConversationId, then: Callable[[], None]
+    ) -> None:
+        """As the intake does: the group's file first, and the messages when that was passed on."""
+        if isinstance(conversation, PeerId):
+            then()
+            return
+        key = (conversation.creator, conversation.group)
+        facts = GroupFacts("Team", self.members.get(key))
+        if self._passed_on.get(key) == facts:
+            then()
+            return
+
+        def passed_on() -> None:
+            self._passed_on[key] = facts
+            then()
+
+        receipt = SimulatedReceipt(self, (), then=passed_on)
+        self.tell(account_stream(ACCOUNT), GroupSeen(*key, facts, receipt))
 
     def identity_of(self, one: Shown) -> bytes:
         """As the intake computes it."""
@@ -270,12 +325,12 @@ class World:
     def rule(self, kind: Any, person: str) -> None:
         """The operator rules on a pairing."""
         self.tell(
-            account_stream(ACCOUNT), PairingDecision(kind, person, "test", self.rulings.append)
+            account_stream(ACCOUNT), PairingDecision(kind, person, "test", SimulatedAnswer(self))
         )
 
     def forget(self, person: str) -> None:
         """The operator has a person's words given up."""
-        self.tell(account_stream(ACCOUNT), Forget(person, "test", self.rulings.append))
+        self.tell(account_stream(ACCOUNT), ErasePerson(person, "test", SimulatedAnswer(self)))
 
     def gave_up(self, arrival: Arrival) -> bool:
         """Whether it is on record that the words of `arrival` were given up."""
@@ -284,7 +339,7 @@ class World:
 
     def tell(self, stream: str, message: Any) -> None:
         """Tell an actor, as the edges do."""
-        self._gateway.tell(message if stream == GATEWAY else Forward(stream, message))
+        self.actors.tell(stream, message)
 
     def account(self) -> AccountState:
         """The account as the log holds it."""
@@ -347,6 +402,19 @@ class World:
 
         self.later(lambda: look(0, doubtful=task.doubtful))
 
+    def destroy_key(self, key: str, stream: str, person: str) -> None:
+        self.log.destroy(key)
+        self.later(lambda: self.tell(stream, KeyDestroyed(person)))
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        at_ms = self.now_ms + round(seconds * 1_000)
+
+        def ring() -> None:
+            self.now_ms = max(self.now_ms, at_ms)
+            call()
+
+        self.later(ring)
+
     def wake(self, stream: str, at_ms: int) -> None:
         def ring() -> None:
             self.now_ms = max(self.now_ms, at_ms)
@@ -356,23 +424,42 @@ class World:
 
 
 class SimulatedEffects:
-    """The edges as actors see them, dead once their process is."""
+    """The edges as actors see them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def ask(self, task: AskTask) -> None:
-        self._world.ask(task)
-
-    def send(self, task: SendTask) -> None:
-        self._world.send(task)
-
-    def watch(self, account: str, state: AccountState) -> None:
-        del account, state
-        self._world.watch()
+    def begin(self, task: Task) -> None:
+        world = self._world
+        match task:
+            case AskTask():
+                world.ask(task)
+            case SendTask():
+                world.send(task)
+            case WatchTask():
+                world.watch()
+            case FindErasureCutoff(account, person):
+                world.later(
+                    lambda: world.tell(
+                        task.stream,
+                        ErasureCutoffFound(person, newest_ms(world.log, account, person)),
+                    )
+                )
+            case DestroyKey(account, person):
+                world.later(lambda: world.destroy_key(f"{account}/{person}", task.stream, person))
+            case ExpireKeys(before):
+                world.log.expire(before)
+                world.tell(task.stream, KeysExpired(before))
 
     def wake(self, stream: str, at_ms: int) -> None:
         self._world.wake(stream, at_ms)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._world.call_later(seconds, call)
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 def _is_append(act: Callable[[], None]) -> bool:

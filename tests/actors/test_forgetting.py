@@ -168,7 +168,7 @@ def test_conversations_that_break_do_not_hold_up_the_erasure(
         raise ZeroDivisionError("this conversation can't ever look at its standing")
 
     world = acquainted(seed)
-    monkeypatch.setattr("actors.conversation.decide_standing", breaks)
+    monkeypatch.setattr("actors.conversation.decide_policy_context", breaks)
     world.say(ANNA, "anna", "four")
     world.offer(ANNA)
     world.forget("anna")

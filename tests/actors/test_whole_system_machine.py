@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from actors.messages import Say, Tick
 from events.conversation import state as conversation
 from events.conversation.turns import Failure
 from events.policy.account_policy import AccountPolicy, GroupPermission
 from events.streams import (
-    GATEWAY,
     ConversationId,
     PeerId,
     conversation_stream,
@@ -145,10 +143,6 @@ class WholeSystem(RuleBasedStateMachine):
     def words_are_given_up(self, person: str) -> None:
         self.world.forget(person)
 
-    @rule(where=st.sampled_from(CONVERSATIONS))
-    def the_operator_writes(self, where: ConversationId) -> None:
-        self.world.tell(conversation_stream(where), Say("a word from the operator"))
-
     # The daemon and its time
 
     @rule(steps=STEPS)
@@ -178,7 +172,7 @@ class WholeSystem(RuleBasedStateMachine):
     @rule(pause_ms=st.sampled_from([SECOND_MS, 61 * SECOND_MS, 2 * HOUR_MS, 25 * HOUR_MS]))
     def time_passes(self, pause_ms: int) -> None:
         self.world.now_ms += pause_ms
-        self.world.tell(GATEWAY, Tick())
+        self.world.actors.tick()
 
     # What holds
 

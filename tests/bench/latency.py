@@ -20,7 +20,7 @@ import actors.process.daemon
 from actors.agents.protocol import Answer, Question
 from actors.configuration import load
 from actors.process.daemon import Daemon
-from actors.ztm.client.client import ZtmClient
+from actors.ztm.client.ztm_client import ZtmClient
 from tests.daemon_config import write_config
 from ztm_chat.mesh import Mesh, MeshAgent
 

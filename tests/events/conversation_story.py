@@ -14,7 +14,7 @@ from events.conversation.arrivals import (
     Arrival,
     decide_arrivals,
     decide_baseline,
-    decide_set_aside,
+    decide_malformed,
     decide_waited_too_long,
 )
 from events.conversation.decision_builder import DecisionContext
@@ -122,7 +122,7 @@ class ConversationStory:
 
     def set_aside(self, *arrivals: Arrival) -> list[Event]:
         """Messages that broke the actor."""
-        return self.follow(decide_set_aside(self.context, arrivals, self.known))
+        return self.follow(decide_malformed(self.context, arrivals, self.known))
 
     def group_is(self, *members: str, name: str = "Team") -> list[Event]:
         """The group's file shows who its members are; what waited for that is judged."""
@@ -139,7 +139,7 @@ class ConversationStory:
             for record in self.recorded
             if record.version in waiting
         }
-        return self.follow(turns.decide_standing(self.context, texts))
+        return self.follow(turns.decide_policy_context(self.context, texts))
 
     def group_is_unknown(self) -> None:
         """The group's file has no source right now."""
@@ -206,10 +206,6 @@ class ConversationStory:
     def announce(self, approval_seq: int) -> list[Event]:
         """The account wants the approved person to be told."""
         return self.follow(outbox.decide_approved(self.context, "alice", approval_seq))
-
-    def operator_sends(self, text: str) -> list[Event]:
-        """The operator says something in this conversation."""
-        return self.follow(outbox.decide_send(self.context, "alice", text))
 
     def retry(self, aside: int, tools: ToolGrant | None = None) -> list[Event]:
         """The operator wants the message set aside as that version to be answered after all."""

@@ -73,7 +73,7 @@ def test_a_failed_attempt_ends_the_turn_only_if_it_was_the_last() -> None:
 
 def test_only_a_code_ends_the_message_that_it_answers() -> None:
     assert closes(MessageQueued("pairing", bytes(32), 2, answers=1)) == (1,)
-    for purpose in ("reply", "approved", "notice", "send"):
+    for purpose in ("reply", "approved", "notice"):
         assert closes(MessageQueued(purpose, bytes(32), 2, answers=1)) == ()
 
 

@@ -2,7 +2,7 @@
 
 ZTM behaviour: a file is a JSON list of `{time, message}` with its sender in the path; the Chat API
 answers with a list of `{time, message, sender}`. `time` is the sender's clock, so any number;
-`message` is any JSON. Both parsers read the same entry alike, so that both witnesses of a message
+`message` is any JSON. Both parsers read the same entry alike, so that both sources of a message
 agree on what it is.
 """
 

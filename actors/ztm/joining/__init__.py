@@ -1,1 +1,3 @@
-"""Getting into a mesh: a permit from a server or a file, then waiting until it holds."""
+"""Getting into a mesh: `permit` (from a server or a file), then `joining`, which waits until it
+holds.
+"""

@@ -1,4 +1,4 @@
-"""Between sender and healer: no message is on its way while the Chat app is restarted."""
+"""Between sender and restarter: no message is on its way while the Chat app is restarted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 
 
 class SendGate:
-    """Lets the healer wait until every message is read back, and holds back new ones meanwhile."""
+    """Lets a restart wait until every message is read back, and holds back new ones meanwhile."""
 
     def __init__(self) -> None:
         self._sending = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._open = asyncio.Event()
         self._open.set()
 
@@ -21,19 +21,19 @@ class SendGate:
         while not self._open.is_set():
             await self._open.wait()
         self._sending += 1
-        self._quiet.clear()
+        self._idle.clear()
         try:
             yield
         finally:
             self._sending -= 1
             if self._sending == 0:
-                self._quiet.set()
+                self._idle.set()
 
     @asynccontextmanager
-    async def healing(self) -> AsyncIterator[None]:
+    async def restarting(self) -> AsyncIterator[None]:
         """Nothing is on its way, and it stays so."""
         with self._closed():
-            await self._quiet.wait()
+            await self._idle.wait()
             yield
 
     @contextmanager

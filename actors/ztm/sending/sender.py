@@ -13,7 +13,6 @@ from collections.abc import Callable
 import msgspec
 
 from actors.runtime.back_off import BackOff
-from actors.ztm.client.client import ZtmClient
 from actors.ztm.client.errors import (
     AgentUnreachable,
     DangerousName,
@@ -23,6 +22,7 @@ from actors.ztm.client.errors import (
     Unsent,
     ZtmError,
 )
+from actors.ztm.client.ztm_client import ZtmClient
 from actors.ztm.sending.own_files import Found, OwnFiles
 from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.timing import Timing
@@ -69,14 +69,14 @@ class Sender:
         own: str,
         client: ZtmClient,
         timing: Timing,
-        quiescence: SendGate,
+        gate: SendGate,
         *,
         unknown: Callable[[GroupId], None],
     ) -> None:
         self._own = own
         self._client = client
         self._timing = timing
-        self._quiescence = quiescence
+        self._gate = gate
         self._unknown = unknown
         self._newest: dict[ConversationId, str] = {}
 
@@ -104,7 +104,7 @@ class Sender:
             try:
                 if doubtful and (found := await self._settled(files, wire_id)):
                     break
-                async with self._quiescence.sending():
+                async with self._gate.sending():
                     await self._post(conversation, {"text": text, "id": wire_id})
                     posts, doubtful, unknown_since_s = posts + 1, True, math.inf
                     if found := await self._confirmed(files, wire_id):

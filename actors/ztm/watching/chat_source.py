@@ -1,30 +1,26 @@
-"""The second witness: the Chat API, polled as the user's document says.
+"""The second source: the Chat API, polled as the user's document says.
 
 It confirms the feed, and stands in for it where the agent gives no files. ZTM behaviour: each
 reading of a chat's messages resets the unread counters that people see in their own client. So they
-are only read when the two witnesses disagree, or when this one is alone.
+are only read when the two sources disagree, or when this one is alone.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
 
-from actors.messages import Observed
+from actors.ztm.account_link import AccountLink
 from actors.ztm.client.answers import Chat, GroupChat, PeerChat
-from actors.ztm.client.client import ZtmClient
-from actors.ztm.client.errors import ZtmError
-from actors.ztm.health import Health
-from actors.ztm.timing import Timing
-from actors.ztm.watching.arrival_factory import ArrivalFactory, before_us
+from actors.ztm.client.entries import RawMessage
+from actors.ztm.delivering.deliveries import Deliveries
+from actors.ztm.delivering.groups import Groups
+from actors.ztm.reading.arrival_factory import ArrivalFactory
 from actors.ztm.watching.deafness_detector import DeafnessDetector
-from actors.ztm.watching.deliveries import Deliveries
 from actors.ztm.watching.feed import Feed
-from actors.ztm.watching.groups import Groups
+from actors.ztm.watching.supervised import ConversationTasks
 from events.account.events import FeedBroken
 from events.conversation.arrivals import Arrival
-from events.event import Draft
-from events.streams import ConversationId, GroupId, PeerId, account_stream
+from events.streams import ConversationId, GroupId, PeerId
 
 log = logging.getLogger(__name__)
 
@@ -39,67 +35,52 @@ Newest = tuple[int, str]
 
 
 class ChatSource:
-    """Polls the chats of one account. `seen(identity)` asks the dedup index; `heard_ms`: when (our
-    clock) an earlier process last heard of anything.
+    """Polls the chats of one account, beside `feed`. `heard_ms`: when (our clock) anything was last
+    heard by an earlier process.
     """
 
     def __init__(
         self,
-        account: str,
-        own: str,
-        *,
-        groups_count: bool,
-        client: ZtmClient,
+        link: AccountLink,
         feed: Feed,
-        arriving: ArrivalFactory,
+        arrivals: ArrivalFactory,
         deliveries: Deliveries,
         groups: Groups,
-        sentinel: DeafnessDetector,
-        tell: Callable[[Any], None],
-        seen: Callable[[bytes], bool],
+        detector: DeafnessDetector,
+        *,
         heard_ms: int,
-        now_ms: Callable[[], int],
-        timing: Timing,
-        health: Health,
     ) -> None:
-        self._account = account
-        self._own = own
-        self._groups_count = groups_count
-        self._client = client
+        self._link = link
         self._feed = feed
-        self._arriving = arriving
+        self._arrivals = arrivals
         self._deliveries = deliveries
         self._groups = groups
-        self._sentinel = sentinel
-        self._tell = tell
-        self._seen = seen
+        self._detector = detector
         self._heard_ms = heard_ms
-        self._now_ms = now_ms
-        self._timing = timing
-        self._health = health
         self._newest: dict[ConversationId, Newest] = {}
         self._updated: dict[ConversationId, int] = {}
         self._unseen: dict[ConversationId, float] = {}
         self._whole_due_s = 0.0
         self._unread: set[ConversationId] = set()
         self._again_s: dict[ConversationId, float] = {}
+        self._failures: Counter[ConversationId] = Counter()
         self._reading = asyncio.Semaphore(READINGS)
-        self._tasks: dict[ConversationId, asyncio.Task[None]] = {}
+        self._tasks = ConversationTasks()
 
     async def poll(self) -> int:
         """Look at all chats once; how many entries of the files they lack. Raises `ZtmError`."""
-        listing = await self._client.chats()
+        listing = await self._link.client.chats()
         now_s, heard_ms = asyncio.get_running_loop().time(), self._heard_ms
-        self._heard_ms = self._health.chat_ms = self._now_ms()
+        self._heard_ms = self._link.health.chat_ms = self._link.now_ms()
         chats = {
             conversation: chat
             for chat in listing.items
             if (conversation := self._conversation(chat))
         }
-        missing = self._sentinel.chats_show(
+        missing = self._detector.chats_show(
             {conversation: chat.time for conversation, chat in chats.items()}, now_s
         )
-        if self._health.source == "chat":
+        if self._link.health.source == "chat":
             self._read_alone(chats, now_s, heard_ms)
         else:
             self._whole_due_s = 0.0
@@ -107,34 +88,34 @@ class ChatSource:
         return missing
 
     async def stop(self) -> None:
-        """End the readings; what they had delivered is decided or delivered again next time."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End the readings; what they had delivered is decided, or delivered again next time."""
+        await self._tasks.stop()
 
     def _conversation(self, chat: Chat) -> ConversationId | None:
         match chat:
-            case PeerChat(peer) if peer != self._own:
-                return PeerId(self._account, peer)
-            case GroupChat(creator, group) if self._groups_count:
-                return GroupId(self._account, creator, group)
+            case PeerChat(peer) if peer != self._link.username:
+                return PeerId(self._link.id, peer)
+            case GroupChat(creator, group) if self._link.groups:
+                return GroupId(self._link.id, creator, group)
         return None
 
     # Beside the feed
 
     def _confirm(self, chats: dict[ConversationId, Chat], now_s: float, heard_ms: int) -> None:
         """Read the chats whose newest message the feed has not brought in time."""
-        if self._feed.cursor == 0:
+        if not self._feed.has_begun:
             return  # The feed takes the baseline; until then nothing can be told from it.
         for conversation, chat in chats.items():
             self._compare(conversation, chat, now_s)
-        grace_s = self._timing.chat_grace_s
-        overdue = [one for one, since in self._unseen.items() if now_s - since >= grace_s]
+        grace_s = self._link.timing.chat_grace_s
+        overdue = [
+            conversation
+            for conversation, since_s in self._unseen.items()
+            if now_s - since_s >= grace_s
+        ]
         if not overdue:
             return
-        broken = FeedBroken(len(overdue))
-        self._tell(Observed((Draft(account_stream(self._account), broken),)))
+        self._link.observe(FeedBroken(len(overdue)))
         self._feed.read_whole_list()
         for conversation in overdue:
             del self._unseen[conversation]
@@ -149,13 +130,17 @@ class ChatSource:
         newest = (latest.time, latest.sender)
         if self._newest.get(conversation) == newest:
             return
-        on_its_way = latest.sender == self._own or self._feed.is_reading(conversation)
-        if on_its_way or self._seen(self._arriving.identity_of(conversation, latest)):
+        on_its_way = latest.sender == self._link.username or self._feed.is_reading(conversation)
+        if on_its_way or self._is_on_record(conversation, latest):
             self._unseen.pop(conversation, None)
             if not self._feed.is_reading(conversation):
                 self._newest[conversation] = newest
         else:
             self._unseen.setdefault(conversation, now_s)
+
+    def _is_on_record(self, conversation: ConversationId, message: RawMessage) -> bool:
+        identity = self._arrivals.identity_of(conversation, message)
+        return self._deliveries.on_record.seen(identity)
 
     # Alone
 
@@ -163,15 +148,17 @@ class ChatSource:
         """Read every chat that shows a sign of news; now and then all of all, as some news gives no
         sign: late ones, and those behind a clock ahead."""
         if now_s >= self._whole_due_s:
-            self._whole_due_s = now_s + self._timing.whole_list_s
-            self._unread = {one for one, chat in chats.items() if chat.latest is not None}
+            self._whole_due_s = now_s + self._link.timing.whole_list_s
+            self._unread = {
+                conversation for conversation, chat in chats.items() if chat.latest is not None
+            }
         self._unread &= chats.keys()
         for conversation, chat in chats.items():
             whole = conversation in self._unread
             news = whole or self._shows_news(conversation, chat)
             if news and now_s >= self._again_s.get(conversation, 0.0):
                 self._begin(conversation, chat, heard_ms, whole=whole)
-        if self._feed.cursor == 0 and not self._unread:
+        if not self._feed.has_begun and not self._unread:
             self._feed.begin_without_files()
 
     def _shows_news(self, conversation: ConversationId, chat: Chat) -> bool:
@@ -188,36 +175,32 @@ class ChatSource:
     def _begin(
         self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
     ) -> None:
-        if conversation not in self._tasks:
-            work = self._guarded(conversation, chat, heard_ms, whole=whole)
-            self._tasks[conversation] = asyncio.create_task(work)
+        """Have one chat read. Its trouble is its own: said, and tried again later."""
+        if conversation in self._tasks:
+            return
 
-    async def _guarded(
-        self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
-    ) -> None:
-        """Read one chat. Its trouble is its own: said, and tried again later."""
-        done = False
-        try:
+        async def work() -> bool:
             async with self._reading:
                 arrivals = await self._read(conversation, chat, heard_ms, whole=whole)
-            done = await self._deliver(conversation, arrivals)
-        except ZtmError as error:
-            log.warning("could not read the chat %s: %s", conversation, error)
-        except Exception:
-            log.exception("could not take in the chat %s", conversation)
-        finally:
-            del self._tasks[conversation]
-            self._read_through(conversation, chat, done=done, whole=whole)
+            return arrivals is not None and await self._deliver(conversation, arrivals)
 
-    def _read_through(
-        self, conversation: ConversationId, chat: Chat, *, done: bool, whole: bool
-    ) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if not done:
-            self._newest.pop(conversation, None)
-            self._again_s[conversation] = now_s + self._timing.unavailable_retry_s
-            return
+        def ended(done: bool | None) -> None:
+            if done:
+                self._read_through(conversation, chat, whole=whole)
+            else:
+                self._postpone(conversation, failed=done is None)
+
+        self._tasks.start(conversation, work, ended)
+
+    def _postpone(self, conversation: ConversationId, *, failed: bool) -> None:
+        self._newest.pop(conversation, None)
+        pause_s = self._link.timing.retry_pause_s(self._failures[conversation])
+        self._failures[conversation] += failed
+        self._again_s[conversation] = asyncio.get_running_loop().time() + pause_s
+
+    def _read_through(self, conversation: ConversationId, chat: Chat, *, whole: bool) -> None:
         self._again_s.pop(conversation, None)
+        self._failures.pop(conversation, None)
         self._updated[conversation] = 0
         if whole:
             self._unread.discard(conversation)
@@ -226,28 +209,27 @@ class ChatSource:
 
     async def _read(
         self, conversation: ConversationId, chat: Chat, heard_ms: int, *, whole: bool
-    ) -> list[Arrival]:
-        all_of_it = whole or self._feed.take_baseline(conversation)
-        since = None if all_of_it else max(0, min(chat.time, self._now_ms()) - LOOK_BACK_MS)
+    ) -> list[Arrival] | None:
+        """The messages of a chat; `None` when it was refused that its group has these members."""
+        link = self._link
+        all_of_it = whole or self._feed.in_baseline(conversation)
+        since = None if all_of_it else max(0, min(chat.time, link.now_ms()) - LOOK_BACK_MS)
         match conversation:
             case PeerId(_, name):
-                found = await self._client.peer_messages(name, since=since)
+                found = await link.client.peer_messages(name, since=since)
             case GroupId(_, creator, group):
-                info = await self._client.group(creator, group)
-                if info is not None:
-                    self._groups.see(creator, group, info)
-                found = await self._client.group_messages(creator, group, since=since)
-        self._health.unreadable += len(found.flaws)
+                details = await link.client.group(creator, group)
+                if details is not None and not await self._groups.see(conversation, details):
+                    return None
+                found = await link.client.group_messages(creator, group, since=since)
+        link.health.unreadable += len(found.flaws)
         for flaw in found.flaws:
             log.warning("a message in the chat %s: %s", conversation, flaw)
-        return self._arriving.from_chat(
-            conversation, found.items, heard_ms=heard_ms, now_ms=self._now_ms()
+        return self._arrivals.from_chat(
+            conversation, found.items, heard_ms=heard_ms, now_ms=link.now_ms()
         )
 
     async def _deliver(self, conversation: ConversationId, arrivals: list[Arrival]) -> bool:
-        if self._feed.take_baseline(conversation):
-            old, arrivals = before_us(arrivals, self._now_ms() - self._timing.fresh_ms)
-            if not await self._deliveries.mark_as_seen(conversation, old):
-                return False
-        self._health.inbound_ms = self._now_ms()
+        if self._feed.in_baseline(conversation):
+            return await self._deliveries.deliver_baseline(conversation, arrivals)
         return await self._deliveries.deliver(conversation, arrivals)

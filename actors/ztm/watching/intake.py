@@ -1,4 +1,4 @@
-"""The intake of one account: join, watch with both witnesses, and say what is seen and not seen.
+"""The intake of one account: join, watch both sources, and say what is seen and not seen.
 
 It runs until it is cancelled. Whatever fails is said, waited out, and tried again.
 """
@@ -6,11 +6,11 @@ It runs until it is cancelled. Whatever fails is said, waited out, and tried aga
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Literal
 
-from actors.messages import Observed, UsersSeen
+from actors.messages import UsersSeen
 from actors.runtime.back_off import BackOff
-from actors.ztm.client.client import ZtmClient
+from actors.ztm.account_link import AccountLink
 from actors.ztm.client.errors import (
     AnswerTooLarge,
     AnswerUnreadable,
@@ -20,189 +20,176 @@ from actors.ztm.client.errors import (
     UnexpectedStatus,
     ZtmError,
 )
-from actors.ztm.health import Health
-from actors.ztm.timing import Timing
 from actors.ztm.watching.chat_app_restarter import ChatAppRestarter
 from actors.ztm.watching.chat_source import ChatSource
 from actors.ztm.watching.feed import Feed
+from actors.ztm.watching.supervised import until_it_succeeds
 from events.account.events import AccountOffline, AccountOnline
-from events.event import Draft, Event
 
 log = logging.getLogger(__name__)
 
 OFFLINE_AFTER = 2
-"""How many errors in a row make an account offline: one is a hiccup."""
+"""How many errors in a row make an account offline: a single one is a hiccup."""
 
 USELESS_AFTER = 3
-"""How many useless answers in a row of the feed make the Chat API stand in for it."""
+"""After so many errors in a row, a useless answer of the feed makes the Chat API stand in."""
 
 USERS_EVERY = 600
 """How many polls lie between two looks at who is in the mesh."""
 
+_NO_FEED = (NotFound, MeshUnknown)
 _USELESS = (Refused, AnswerTooLarge, AnswerUnreadable, UnexpectedStatus)
 
 
 class Intake:
-    """One account's witnesses. `stream` is the account's; `join()` makes sure that the agent is in
-    the mesh as our user.
-    """
+    """One account's sources. `join()` makes sure that the agent is in the mesh as our user."""
 
     def __init__(
         self,
-        stream: str,
-        *,
-        username: str,
-        client: ZtmClient,
-        join: Callable[[], Awaitable[None]],
+        link: AccountLink,
         feed: Feed,
-        source: ChatSource,
-        healer: ChatAppRestarter,
-        tell: Callable[[Any], None],
-        timing: Timing,
-        health: Health,
+        chat_source: ChatSource,
+        restarter: ChatAppRestarter,
+        join: Callable[[], Awaitable[None]],
     ) -> None:
-        self._stream = stream
-        self._username = username
-        self._client = client
-        self._join = join
+        self._link = link
         self._feed = feed
-        self._chat_source = source
-        self._healer = healer
-        self._tell = tell
-        self._timing = timing
-        self._health = health
+        self._chat_source = chat_source
+        self._restarter = restarter
+        self._join = join
+        self._feed_back_off = BackOff(link.timing.back_off_scale)
+        self._chat_back_off = BackOff(link.timing.back_off_scale)
+        self._polls = 0
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._health.phase = "starting"
+        self._link.health.phase = "starting"
         try:
             await self._joined()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._run_feed())
-                group.create_task(self._run_chat())
+                group.create_task(_again_and_again(self._read_feed, self._feed_failed))
+                group.create_task(_again_and_again(self._poll_chats, self._chat_failed))
         finally:
             await self._feed.stop()
             await self._chat_source.stop()
-            self._health.phase = "stopped"
+            self._link.health.phase = "stopped"
 
     async def _joined(self) -> None:
-        back_off = BackOff(self._timing.back_off_scale)
-        while True:
-            try:
-                await self._join()
-            except ZtmError as error:
-                await self._wait_out(error, back_off)
-            else:
-                self._online()
-                return
+        back_off = BackOff(self._link.timing.back_off_scale)
+
+        async def failed(error: BaseException) -> None:
+            await self._wait_out(error, back_off)
+
+        await until_it_succeeds(self._join, failed)
+        self._online()
 
     # The feed
 
-    async def _run_feed(self) -> None:
+    async def _read_feed(self) -> float:
+        """Look at the feed once; how long to wait before the next look, in seconds."""
         loop_s = asyncio.get_running_loop().time
-        back_off = BackOff(self._timing.back_off_scale)
-        while True:
-            began_s = loop_s()
-            try:
-                news = await self._feed.cycle()
-            except Exception as error:  # noqa: BLE001 - judged, and said, in there
-                await self._feed_failed(error, back_off)
-            else:
-                back_off.succeeded()
-                self._stand_in(False)
-                self._online()
-                rest_s = began_s + self._timing.feed_cycle_s - loop_s()
-                await asyncio.sleep(0 if news else max(0.0, rest_s))
-
-    async def _feed_failed(self, error: Exception, back_off: BackOff) -> None:
-        self._feed.read_whole_list()
-        useless = isinstance(error, _USELESS) and back_off.errors + 1 >= USELESS_AFTER
-        if not useless and not isinstance(error, NotFound | MeshUnknown):
-            await self._wait_out(error, back_off)
-        elif await self._is_in_the_mesh(back_off):
-            # An older agent, as a rule, that gives no files.
-            self._stand_in(True)
-            await asyncio.sleep(self._timing.whole_list_s / 10)
-
-    async def _is_in_the_mesh(self, back_off: BackOff) -> bool:
-        """Whether the agent is; if it has lost the mesh, it joins again."""
+        began_s = loop_s()
         try:
-            if await self._client.mesh() is not None:
-                return True
+            started = await self._feed.cycle()
         except ZtmError as error:
-            await self._wait_out(error, back_off)
-        else:
-            await self._wait_out(MeshUnknown("the agent is not in the mesh any more"), back_off)
-            await self._joined()
-        return False
+            if not self._gives_no_files(error):
+                raise
+            return await self._without_files()
+        self._feed_back_off.succeeded()
+        self._rely_on("feed")
+        self._online()
+        rest_s = began_s + self._link.timing.feed_cycle_s - loop_s()
+        return 0 if started else max(0.0, rest_s)
 
-    def _stand_in(self, chat: bool) -> None:
-        source: Any = "chat" if chat else "feed"
-        if self._health.source != source:
-            self._health.source = source
-            said = "gives no files; the Chat API stands in" if chat else "gives files again"
-            log.warning("%s: the agent %s", self._stream, said)
+    def _gives_no_files(self, error: ZtmError) -> bool:
+        in_a_row = self._feed_back_off.errors + 1
+        useless = isinstance(error, _USELESS) and in_a_row >= USELESS_AFTER
+        return useless or isinstance(error, _NO_FEED)
+
+    async def _without_files(self) -> float:
+        """Fall back to the Chat API where the agent is in the mesh: it is an older one, as a rule.
+        Where it has lost the mesh, join again."""
+        self._feed.read_whole_list()
+        if await self._link.client.mesh() is not None:
+            self._rely_on("chat")
+            return self._link.timing.whole_list_s / 10
+        lost = MeshUnknown("the agent is not in the mesh any more")
+        await self._wait_out(lost, self._feed_back_off)
+        await self._joined()
+        return 0
+
+    async def _feed_failed(self, error: BaseException) -> None:
+        self._feed.read_whole_list()
+        await self._wait_out(error, self._feed_back_off)
+
+    def _rely_on(self, source: Literal["feed", "chat"]) -> None:
+        if self._link.health.source != source:
+            self._link.health.source = source
+            alone = "gives no files; falling back to the Chat API"
+            said = alone if source == "chat" else "gives files again"
+            log.warning("%s: the agent %s", self._link.stream, said)
 
     # The Chat API
 
-    async def _run_chat(self) -> None:
-        back_off = BackOff(self._timing.back_off_scale)
-        polls = 0
-        while True:
-            try:
-                if polls % USERS_EVERY == 0:
-                    await self._look_at_users()
-                polls += 1
-                await self._healer.judge(await self._chat_source.poll())
-            except Exception as error:  # noqa: BLE001 - said in there
-                await self._chat_failed(error, back_off)
-            else:
-                back_off.succeeded()
-                if self._health.source == "chat":
-                    self._online()
-                await asyncio.sleep(self._timing.chat_poll_s)
+    async def _poll_chats(self) -> float:
+        """Look at the chats once; how long to wait before the next look, in seconds."""
+        if self._polls % USERS_EVERY == 0:
+            await self._look_at_users()
+        self._polls += 1
+        await self._restarter.judge(await self._chat_source.poll())
+        self._chat_back_off.succeeded()
+        if self._link.health.source == "chat":
+            self._online()
+        return self._link.timing.chat_poll_s
 
-    async def _chat_failed(self, error: Exception, back_off: BackOff) -> None:
+    async def _chat_failed(self, error: BaseException) -> None:
         """The Chat API alone makes an account offline only where there is nothing else."""
-        if self._health.source == "chat":
-            await self._wait_out(error, back_off)
+        if self._link.health.source == "chat":
+            await self._wait_out(error, self._chat_back_off)
             return
-        self._note(error, "the Chat API: ", first=back_off.errors == 0)
-        await asyncio.sleep(back_off.failed())
+        self._note(error, "the Chat API: ", first=self._chat_back_off.errors == 0)
+        await asyncio.sleep(self._chat_back_off.failed())
 
     async def _look_at_users(self) -> None:
         try:
-            users = (await self._client.users()).items
+            users = (await self._link.client.users()).items
         except ZtmError as error:
             self._note(error, "who is in the mesh: ", first=True)
             return
-        self._health.users = tuple(users)
-        self._tell(UsersSeen(frozenset(users)))
+        self._link.health.users = tuple(users)
+        self._link.tell_account(UsersSeen(frozenset(users)))
 
     # What is said of it
 
-    async def _wait_out(self, error: Exception, back_off: BackOff) -> None:
+    async def _wait_out(self, error: BaseException, back_off: BackOff) -> None:
         """Say what failed, once more in a row, and wait; the account is offline by the second."""
         self._note(error, "", first=back_off.errors == 0)
         pause_s = back_off.failed()
-        if back_off.errors >= OFFLINE_AFTER and self._health.phase != "offline":
-            self._health.phase = "offline"
-            self._observe(AccountOffline(type(error).__name__))
+        if back_off.errors >= OFFLINE_AFTER and self._link.health.phase != "offline":
+            self._link.health.phase = "offline"
+            self._link.observe(AccountOffline(type(error).__name__))
         await asyncio.sleep(pause_s)
 
-    def _note(self, error: Exception, what: str, *, first: bool) -> None:
-        self._health.failed(error)
+    def _note(self, error: BaseException, what: str, *, first: bool) -> None:
+        self._link.health.failed(error)
         if isinstance(error, ZtmError):
             level = logging.WARNING if first else logging.INFO
-            log.log(level, "%s: %s%s", self._stream, what, error)
+            log.log(level, "%s: %s%s", self._link.stream, what, error)
         else:
-            log.error("%s: %sa fault of ours", self._stream, what, exc_info=error)
+            log.error("%s: %sinternal error", self._link.stream, what, exc_info=error)
 
     def _online(self) -> None:
-        if self._health.phase != "online":
-            self._health.phase = "online"
-            self._health.error = ""
-            self._observe(AccountOnline(self._username))
+        health = self._link.health
+        if health.phase != "online":
+            health.phase = "online"
+            health.error = ""
+            self._link.observe(AccountOnline(self._link.username))
 
-    def _observe(self, event: Event) -> None:
-        self._tell(Observed((Draft(self._stream, event),)))
+
+async def _again_and_again(
+    step: Callable[[], Awaitable[float]], failed: Callable[[BaseException], Awaitable[None]]
+) -> None:
+    """Run `step` without end, with the pauses (in seconds) that it asks for."""
+    while True:
+        pause_s = await until_it_succeeds(step, failed)
+        await asyncio.sleep(pause_s)

@@ -44,7 +44,7 @@ def _from_log(settings: Any) -> dict[str, Any]:
     except LogError as error:
         raise Failure(str(error), UNUSABLE) from error
     try:
-        return status(settings, log, {}, running=False, release="", started_ms=0, now_ms=now_ms)
+        return status(settings, log, {}, run=None, release="", started_ms=0, now_ms=now_ms)
     except LogError as error:
         raise Failure(str(error), UNUSABLE) from error
     finally:

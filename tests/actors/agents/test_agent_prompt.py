@@ -130,9 +130,9 @@ def test_other_conversations_have_other_names(question: Build) -> None:
         question(kind="group", group="alice"),
         question(kind="group", group="alice/team"),
     ]
-    assert len({conversation_id(one) for one in asked}) == len(asked)
+    assert len({conversation_id(each) for each in asked}) == len(asked)
 
 
 def test_a_group_is_one_conversation_whoever_speaks(question: Build) -> None:
-    one, other = (question(kind="group", group="alice/team", peer=p) for p in ("bob", "eve"))
-    assert conversation_id(one) == conversation_id(other)
+    bobs, eves = (question(kind="group", group="alice/team", peer=p) for p in ("bob", "eve"))
+    assert conversation_id(bobs) == conversation_id(eves)

@@ -88,7 +88,7 @@ def test_the_account_that_gave_a_code_is_told_the_ruling(
 
     def tell(stream: str, decision: PairingDecision) -> None:
         told.append((stream, decision))
-        decision.answer(decision.person)
+        decision.answer.give(decision.person)
 
     answer = served(path, log, accounts, approve(path, f" {CODE.lower()} "), tell)
     assert answer == {"account": "two", "person": "alice"}
@@ -104,7 +104,7 @@ def test_a_code_of_two_accounts_is_refused_until_one_is_named(
     asked_to_pair(log, "two", "bob")
 
     def tell(_: str, decision: PairingDecision) -> None:
-        decision.answer(decision.person)
+        decision.answer.give(decision.person)
 
     with pytest.raises(
         Failure, match=r"several accounts \(one, two\) have a request with this code"

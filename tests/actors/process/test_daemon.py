@@ -126,17 +126,28 @@ def test_what_a_person_says_with_the_bots_account_is_recorded_as_theirs(
     assert all(one.sender == "alice" for one in seen(tmp_path))
 
 
+class Noted:
+    """Notes what the operator is answered."""
+
+    def __init__(self) -> None:
+        self.given: list[str | None] = []
+
+    def give(self, value: str | None) -> None:
+        self.given.append(value)
+
+    def fail(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
 def test_an_approval_lets_in_and_outlives_a_restart(start: Start, alice: MeshAgent) -> None:
-    answers: list[str | None] = []
+    answer = Noted()
     with start(dmPolicy="pairing") as daemon:
         alice.send("my-bot", "let me in")
         (asked,) = alice.wait_for(replies(1), sender="my-bot")
         assert "ztm-chat pairing approve ztm-chat" in asked.text
-        daemon.tell(
-            account_stream("bot"), PairingDecision("approve", "alice", "test", answers.append)
-        )
+        daemon.tell(account_stream("bot"), PairingDecision("approve", "alice", "test", answer))
         alice.wait_for(replies(2), sender="my-bot")
-        assert answers == ["alice"]
+        assert answer.given == ["alice"]
     with start(dmPolicy="pairing") as daemon:
         alice.send("my-bot", "now?")
         entries = alice.wait_for(replies(3), sender="my-bot")

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.process.shutdown_events import STOPPING, RunFailed, ShutdownEvents, Stop
+from actors.process.shutdown_events import (
+    DUMPING,
+    STOPPING,
+    DumpState,
+    RunFailed,
+    ShutdownEvents,
+    Stop,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,57 +38,71 @@ def a_thread(work: Callable[[], object]) -> Iterator[threading.Thread]:
 def test_a_signal_that_another_thread_receives_ends_the_wait(number: signal.Signals) -> None:
     """The main thread's wait is not interrupted by it: only the byte on the socket ends it."""
     done = threading.Event()
-    with ShutdownEvents() as news, a_thread(done.wait) as other:
+    with ShutdownEvents() as events, a_thread(done.wait) as other:
         try:
             with a_thread(lambda: signal.pthread_kill(other.ident or 0, number)):
-                assert news.wait(10) == Stop(number.name)
+                assert events.wait(10) == Stop(number.name)
         finally:
             done.set()
 
 
 def test_signals_at_any_moment_end_the_wait() -> None:
     for _ in range(200):
-        with ShutdownEvents() as news, a_thread(lambda: os.kill(os.getpid(), signal.SIGTERM)):
-            assert news.wait(10) == Stop("SIGTERM")
+        with ShutdownEvents() as events, a_thread(lambda: os.kill(os.getpid(), signal.SIGTERM)):
+            assert events.wait(10) == Stop("SIGTERM")
+
+
+def test_asking_for_the_state_ends_nothing_however_often() -> None:
+    with ShutdownEvents() as events:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert events.wait(10) == DumpState()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert events.wait(10) == Stop("SIGTERM")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert events.wait(10) == DumpState()
 
 
 def test_a_failure_told_by_a_thread_ends_the_wait() -> None:
-    with ShutdownEvents() as news, a_thread(lambda: news.tell(RunFailed("disk"))):
-        assert news.wait(10) == RunFailed("disk")
+    with ShutdownEvents() as events, a_thread(lambda: events.tell(RunFailed("disk"))):
+        assert events.wait(10) == RunFailed("disk")
 
 
 def test_what_was_told_before_is_heard_in_order_and_once() -> None:
-    with ShutdownEvents() as news:
+    with ShutdownEvents() as events:
         for number in range(300):
-            news.tell(RunFailed(str(number)))
-        assert [news.wait(0) for _ in range(300)] == [RunFailed(str(one)) for one in range(300)]
-        assert news.wait(0) is None
+            events.tell(RunFailed(str(number)))
+        assert [events.wait(0) for _ in range(300)] == [
+            RunFailed(str(number)) for number in range(300)
+        ]
+        assert events.wait(0) is None
 
 
 def test_a_wait_has_an_end() -> None:
-    with ShutdownEvents() as news:
-        assert news.wait(0.01) is None
+    with ShutdownEvents() as events:
+        assert events.wait(0.01) is None
 
 
 def test_what_nobody_can_hear_any_more_is_no_error() -> None:
-    with ShutdownEvents() as news:
+    with ShutdownEvents() as events:
         pass
-    news.tell(RunFailed("late"))
+    events.tell(RunFailed("late"))
 
 
 def test_signals_do_again_what_they_did_before() -> None:
-    before = [signal.getsignal(number) for number in STOPPING]
+    heard = (*STOPPING, DUMPING)
+    before = [signal.getsignal(number) for number in heard]
     with ShutdownEvents():
-        assert [signal.getsignal(number) for number in STOPPING] != before
-    assert [signal.getsignal(number) for number in STOPPING] == before
+        assert [signal.getsignal(number) for number in heard] != before
+    assert [signal.getsignal(number) for number in heard] == before
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:
     code = """
-from actors.process.shutdown_events import News
-with News() as news:
+from actors.process.shutdown_events import ShutdownEvents
+with ShutdownEvents() as events:
     print("ready", flush=True)
-    print(news.wait(), flush=True)
+    print(events.wait(), flush=True)
     import time
     time.sleep(60)
 """

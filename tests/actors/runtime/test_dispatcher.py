@@ -1,5 +1,6 @@
 """Actors behave as Pykka documents it, on a pool of threads and on one thread under a seed."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,9 @@ from actors.runtime.dispatcher import (
     PooledDispatcher,
     ScheduledActor,
     SimulatedDispatcher,
+    actors_on,
 )
+from tests.actors.runtime.probes import Gate, Panic, PoolProbe, noted
 
 Settle = Callable[["pykka.ActorRef[Any]"], None]
 
@@ -166,3 +169,87 @@ def test_the_same_seed_gives_the_same_order() -> None:
 
     assert trace(1) == trace(1)
     assert trace(1) != trace(2)
+
+
+# A dispatcher that stops
+
+
+def test_a_stopped_pool_abandons_its_actors(pool: PooledDispatcher) -> None:
+    other = PooledDispatcher(workers=1)
+    ref, elsewhere = PoolProbe.start(pool), PoolProbe.start(other)
+    actor = ref.proxy()._actor
+    assert ref.ask(noted, timeout=10) == ["on_start"]
+    assert actors_on(pool) == [actor]
+    pool.stop()
+    assert not ref.is_alive()
+    assert actors_on(pool) == []
+    assert ref not in pykka.ActorRegistry.get_all()
+    assert actor.noted == ["on_start"]  # as after a kill: no hook was called
+    assert elsewhere.ask(noted, timeout=10) == ["on_start"]
+    late = PoolProbe.start(pool)
+    assert not late.is_alive()
+    other.stop()
+
+
+def test_an_actor_that_was_abandoned_before_its_turn_does_nothing() -> None:
+    pool = PooledDispatcher(workers=1)
+    gate, ref = Gate(PoolProbe.start(pool)), PoolProbe.start(pool)
+    actor = ref.proxy()._actor
+    pool.stop(timeout_s=0.01)  # the only thread is held, and has the other actor still before it
+    gate.open()
+    pool.stop()
+    assert actor.noted == []
+
+
+def test_who_waits_for_an_abandoned_actor_is_answered() -> None:
+    dispatcher = SimulatedDispatcher(seed=1)
+    ref = PoolProbe.start(dispatcher)
+    asked = ref.ask(noted, block=False)
+    dispatcher.stop()
+    with pytest.raises(pykka.ActorDeadError):
+        asked.get(timeout=10)
+    assert dispatcher.run() == 0
+
+
+# The threads of the pool
+
+
+class Broken(PoolProbe):
+    """A fault of ours, outside of all that an actor does."""
+
+    def take_turn(self, most: int = 1) -> None:
+        raise Panic("no")
+
+
+def test_a_turn_that_raises_is_logged_and_its_thread_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool = PooledDispatcher(workers=1)
+    broken = Broken.start(pool)
+    assert PoolProbe.start(pool).ask(noted, timeout=10) == ["on_start"]
+    assert f"a turn of {broken} raised" in caplog.text
+    pool.stop()
+
+
+def test_the_death_of_a_thread_is_heard() -> None:
+    class Refusing(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise SystemExit("the disk is gone")  # threading says nothing at all about this one
+
+    reasons: list[str] = []
+    heard = threading.Event()
+
+    def on_death(reason: str) -> None:
+        reasons.append(reason)
+        heard.set()
+
+    refusing, log = Refusing(), logging.getLogger("actors.runtime.dispatcher")
+    pool = PooledDispatcher(workers=1, on_death=on_death)
+    log.addFilter(refusing)
+    try:
+        Broken.start(pool)
+        assert heard.wait(10)
+    finally:
+        log.removeFilter(refusing)
+    assert reasons == ["thread actors-0 ended: SystemExit('the disk is gone')"]
+    pool.stop()

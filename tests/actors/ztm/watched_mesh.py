@@ -1,4 +1,4 @@
-"""An account's edge on a loop of its own, before an account that records what it is offered.
+"""An account's edge on a loop of its own, before an account that records what it is told.
 
 The account is what actors would be, without their rules: it puts every new message on record in a
 real log, and confirms. It can be told to refuse, or to keep the intake waiting.
@@ -17,9 +17,11 @@ import msgspec
 
 from actors.agents.settings import EchoSettings
 from actors.configuration import AccountConfig, PermitFile
-from actors.messages import CursorReached, IncomingBatch, Observed
+from actors.messages import CursorReached, GroupSeen, IncomingBatch, Observed
 from actors.runtime.system import SendTask
 from actors.ztm.account_edge import AccountEdge
+from actors.ztm.account_link import AccountLink
+from actors.ztm.health import Health
 from actors.ztm.timing import Timing
 from events.account.events import PolicyApplied
 from events.account.state import AccountState, fold
@@ -27,7 +29,14 @@ from events.conversation.arrivals import Arrival
 from events.conversation.events import BaselineTaken, MessageIgnored, MessageQueued
 from events.event import Body, Draft, Event
 from events.policy.account_policy import AccountPolicy
-from events.streams import ConversationId, GroupId, PeerId, account_stream, conversation_stream
+from events.streams import (
+    ConversationId,
+    GroupId,
+    PeerId,
+    account_stream,
+    conversation_stream,
+    parse_stream,
+)
 from events.watermark import WatermarkAdvanced
 from store.log.memory_log import MemoryLog
 from ztm_chat.mesh import MeshAgent
@@ -50,45 +59,79 @@ def group(creator: str, name: str) -> GroupId:
     return GroupId(ACCOUNT, creator, name)
 
 
-class Recorder:
-    """The account and its log. It outlives edges, as a log outlives processes.
+def link_of(tell: Callable[[str, Any], None], timing: Timing | None = None) -> AccountLink:
+    """The link of an account that has no agent."""
+    client: Any = None
+    return AccountLink(
+        id=ACCOUNT,
+        username="my-bot",
+        groups=True,
+        client=client,
+        tell=tell,
+        now_ms=clock_ms,
+        timing=timing or Timing(),
+        health=Health(),
+    )
 
-    `news`: what was offered and was not on record, in order. `refuse` and `stall`: conversations
-    whose offers are refused, or left waiting.
+
+class Recorder:
+    """The account, its conversations and its log. It outlives edges, as a log outlives processes.
+
+    `news`: what was delivered and was not on record, in order. `refuse` and `stall`: conversations
+    whose batches are refused, or left waiting; `refuse_members`: groups of which none are taken.
     """
 
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.news: list[tuple[ConversationId, Arrival]] = []
         self.marked: list[tuple[ConversationId, Arrival]] = []
-        self.offers: Counter[bytes] = Counter()
         self.told: list[Any] = []
+        self.members: dict[ConversationId, frozenset[str] | None] = {}
         self.refuse: set[ConversationId] = set()
         self.stall: set[ConversationId] = set()
+        self.refuse_members: set[ConversationId] = set()
         self.refused = 0
-        self.stalled: list[IncomingBatch] = []
+        self.stalled: list[tuple[ConversationId, IncomingBatch]] = []
         self.most_waiting = 0
         self._changed = threading.Condition(threading.RLock())
 
-    def tell(self, message: Any) -> None:
-        """Take in what an edge says."""
+    def tell(self, stream: str, message: Any) -> None:
+        """Take in what an edge tells the account or one of its conversations."""
         with self._changed:
             self.told.append(message)
-            match message:
-                case IncomingBatch(conversation) if conversation in self.refuse:
-                    self.refused += 1
-                    message.receipt.refuse()
-                case IncomingBatch(conversation) if conversation in self.stall:
-                    self.stalled.append(message)
-                    waiting = sum(len(offer.arrivals) for offer in self.stalled)
-                    self.most_waiting = max(self.most_waiting, waiting)
-                case IncomingBatch():
-                    self._record(message)
-                case CursorReached(position, unavailable):
-                    self._commit(STREAM, [Draft(STREAM, WatermarkAdvanced(position, unavailable))])
-                case Observed(drafts):
-                    self._commit(STREAM, list(drafts))
+            conversation = parse_stream(stream)
+            if isinstance(conversation, PeerId | GroupId):
+                assert isinstance(message, IncomingBatch)
+                self._deliver(conversation, message)
+            else:
+                assert stream == STREAM
+                self._note(message)
             self._changed.notify_all()
+
+    def _deliver(self, conversation: ConversationId, batch: IncomingBatch) -> None:
+        if conversation in self.refuse:
+            self.refused += 1
+            batch.receipt.refuse()
+        elif conversation in self.stall:
+            self.stalled.append((conversation, batch))
+            waiting = sum(len(stalled.arrivals) for _, stalled in self.stalled)
+            self.most_waiting = max(self.most_waiting, waiting)
+        else:
+            self._record(conversation, batch)
+
+    def _note(self, message: Any) -> None:
+        match message:
+            case GroupSeen(creator, group_id, facts, receipt):
+                conversation = group(creator, group_id)
+                if conversation in self.refuse_members:
+                    receipt.refuse()
+                else:
+                    self.members[conversation] = facts.members
+                    receipt.confirm()
+            case CursorReached(position, unavailable):
+                self._commit(STREAM, [Draft(STREAM, WatermarkAdvanced(position, unavailable))])
+            case Observed(drafts):
+                self._commit(STREAM, list(drafts))
 
     def apply(self, policy: AccountPolicy) -> None:
         """Put `policy` on record, as an account does when it starts."""
@@ -99,30 +142,31 @@ class Recorder:
         """Decide what was kept waiting."""
         with self._changed:
             self.stall.discard(conversation)
-            for offer in self.stalled:
-                self._record(offer)
+            for stalled in self.stalled:
+                self._record(*stalled)
             self.stalled.clear()
             self._changed.notify_all()
 
-    def _record(self, offer: IncomingBatch) -> None:
-        stream = conversation_stream(offer.conversation)
+    def _record(self, conversation: ConversationId, batch: IncomingBatch) -> None:
+        stream = conversation_stream(conversation)
         ours = f"{self.log.log_id}-"
         fresh = {
             arrival.identity: arrival
-            for arrival in offer.arrivals
+            for arrival in batch.arrivals
             if self.log.seen(arrival.identity) is None and not arrival.wire_id.startswith(ours)
         }
-        self.offers.update(arrival.identity for arrival in offer.arrivals)
-        kept = self.marked if offer.baseline else self.news
-        kept.extend((offer.conversation, one) for one in fresh.values())
+        kept = self.marked if batch.baseline else self.news
+        kept.extend((conversation, arrival) for arrival in fresh.values())
         drafts: list[Event] = [
-            MessageIgnored(one.identity, one.sender, one.sent_ms, "self", one.source)
-            for one in fresh.values()
+            MessageIgnored(
+                arrival.identity, arrival.sender, arrival.sent_ms, "self", arrival.source
+            )
+            for arrival in fresh.values()
         ]
-        if offer.baseline:
+        if batch.baseline:
             drafts = [BaselineTaken(tuple(fresh))]
         self._commit(stream, [Draft(stream, draft) for draft in drafts])
-        offer.receipt.confirm()
+        batch.receipt.confirm()
 
     def _commit(self, stream: str, drafts: list[Draft]) -> None:
         if drafts:
@@ -154,7 +198,7 @@ class Recorder:
         assert held, f"not within {timeout_s} s; there is {self.texts()!r}, {self.told[-5:]!r}"
 
     def wait_for_texts(self, *texts: str, conversation: ConversationId | None = None) -> None:
-        """Wait until all of these, and nothing else, have been offered as news, in any order."""
+        """Wait until all of these, and nothing else, have been delivered as news, in any order."""
         pending = Counter(texts)
         self.wait_for(lambda: Counter(self.texts(conversation)) >= pending)
         assert Counter(self.texts(conversation)) == pending
@@ -167,10 +211,10 @@ class Recorder:
         """Put a message to be sent on record; its version and sequence."""
         stream = conversation_stream(conversation)
         body = Body("somebody", text, bytes(16))
-        event = MessageQueued("send", body.digest, len(text))
+        event = MessageQueued("notice", body.digest, len(text))
         draft = Draft(stream, event, bodies=(body,))
-        (one,) = self.log.commit([draft], expected={stream: self.log.version(stream)})
-        return one.version, one.seq
+        (recorded,) = self.log.commit([draft], expected={stream: self.log.version(stream)})
+        return recorded.version, recorded.seq
 
 
 class Watching:

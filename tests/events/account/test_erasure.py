@@ -32,7 +32,7 @@ def erase(story: ConversationStory, person: str = "alice", *, until_ms: int = 0)
     seq = max((record.seq for record in story.log.recorded), default=0)
     erasure = Erasure(KEY, seq, max(until_ms, story.now_ms))
     story.policy_context = replace(story.policy_context, erased={person: erasure})
-    return story.follow(turns.decide_standing(story.context))
+    return story.follow(turns.decide_policy_context(story.context))
 
 
 def test_an_old_message_that_the_mesh_still_shows_is_not_taken_in() -> None:
@@ -100,7 +100,7 @@ def test_a_turn_begun_after_the_erasure_goes_on() -> None:
     story.passes(ms=1)
     story.says("hello again")
     turn = story.turn
-    assert story.follow(turns.decide_standing(story.context)) == []
+    assert story.follow(turns.decide_policy_context(story.context)) == []
     assert story.turn == turn
 
 

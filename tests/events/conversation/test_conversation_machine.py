@@ -47,7 +47,6 @@ from tests.events.conversation_strategies import (
     POLICIES,
     POLICY_NAMES,
     TEXTS,
-    UNANSWERABLE,
     WORDS,
     WRITINGS,
     Writing,
@@ -207,10 +206,6 @@ class OneConversation(RuleBasedStateMachine):
         self.follows(self.story.unsendable())
 
     # The operator
-
-    @rule(text=WORDS | UNANSWERABLE)
-    def the_operator_sends(self, text: str) -> None:
-        self.follows(self.story.operator_sends(TEXTS[text]))
 
     @precondition(lambda self: self.answerable)
     @rule(data=st.data())

@@ -6,7 +6,7 @@ from tests.events.builders import GROUP, NOW_MS, PEER, SECOND_MS
 from tests.events.conversation_story import ConversationStory
 
 TURN = Turn(version=3, seq=30, messages=(1,), sender="alice", began_ms=NOW_MS)
-FIRST, SECOND = (Queued(version, version, "send", 0, NOW_MS) for version in (4, 5))
+FIRST, SECOND = (Queued(version, version, "notice", 0, NOW_MS) for version in (4, 5))
 STRANGER, ANOTHER = (Waiting(version, version, "bob", NOW_MS) for version in (6, 7))
 
 
@@ -55,7 +55,7 @@ def test_messages_that_wait_for_members_call_for_nothing() -> None:
 def test_a_crash_changes_nothing_of_what_is_called_for() -> None:
     story = ConversationStory(PEER)
     story.says("hello")
-    story.operator_sends("good morning")
+    story.announce(1)
     before = story.effects()
     story.crash()
     assert story.effects() == before == [Ask(3, 1), Send(4)]

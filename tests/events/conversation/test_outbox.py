@@ -137,28 +137,13 @@ def test_messages_from_before_the_approval_stay_decided() -> None:
     assert story.turn.messages == (story.state.version - 2,)
 
 
-# --- the operator ------------------------------------------------------------------------------
-
-
-def test_the_operators_words_are_queued() -> None:
-    story = ConversationStory()
-    [queued] = story.operator_sends("good morning")
-    assert isinstance(queued, MessageQueued)
-    assert (queued.purpose, queued.answers) == ("send", 0)
-    assert story.texts([queued]) == ["good morning"]
-
-
-def test_the_operators_blank_words_are_not_sent() -> None:
-    assert ConversationStory().operator_sends(" \n") == []
-
-
 # --- sent, or not ------------------------------------------------------------------------------
 
 
 def test_one_message_is_sent_at_a_time_oldest_first() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
-    story.operator_sends("two")
+    story.announce(1)
+    story.announce(2)
     assert story.effects() == [Send(1)]
     story.sent()
     assert story.effects() == [Send(2)]
@@ -166,7 +151,7 @@ def test_one_message_is_sent_at_a_time_oldest_first() -> None:
 
 def test_a_message_that_stands_in_the_mesh_is_done() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
+    story.announce(1)
     drafts = decide_sent(story.context, 1, sent_ms=NOW_MS + 5, reconciled=True, posts=2)
     assert story.follow(drafts) == [ReplySent(1, NOW_MS + 5, reconciled=True, posts=2)]
     assert story.state.at_rest
@@ -174,7 +159,7 @@ def test_a_message_that_stands_in_the_mesh_is_done() -> None:
 
 def test_a_message_is_confirmed_once() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
+    story.announce(1)
     story.sent()
     assert story.sent(1) == []
     assert story.unsendable(1) == []
@@ -182,21 +167,21 @@ def test_a_message_is_confirmed_once() -> None:
 
 def test_nothing_is_confirmed_that_was_never_queued() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
+    story.announce(1)
     assert story.sent(7) == []
     assert story.effects() == [Send(1)]
 
 
 def test_a_message_that_can_never_be_sent_does_not_hold_up_the_next() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
-    story.operator_sends("two")
+    story.announce(1)
+    story.announce(2)
     assert story.unsendable() == [ReplyFailed(1, "refused")]
     assert story.effects() == [Send(2)]
 
 
 def test_a_crash_before_the_confirmation_leaves_the_message_to_be_sent() -> None:
     story = ConversationStory()
-    story.operator_sends("one")
+    story.announce(1)
     story.crash()
     assert story.effects() == [Send(1)]

@@ -44,7 +44,7 @@ def a_full_story() -> ConversationStory:
     story.agent_replies("hi")
     story.agent_fails(transient=False)
     story.sent()
-    story.operator_sends("good morning")
+    story.announce(1)
     story.unsendable()
     story.says("three", sender="bob")
     story.group_is("alice")
@@ -192,6 +192,6 @@ def test_the_state_holds_nobodys_words() -> None:
     for word in ("xyzzy one", "xyzzy two"):
         story.says(word)
         story.agent_replies("xyzzy reply")
-    story.operator_sends("xyzzy send")
+    story.announce(1)
     assert "xyzzy" not in repr(story.state)
     assert "xyzzy" not in repr(story.recorded)

@@ -203,7 +203,7 @@ def test_an_answer_that_is_no_list_of_messages_is_an_error() -> None:
 
 
 @given(st.lists(json_values))
-def test_both_witnesses_read_the_same_message_alike(values: list[Any]) -> None:
+def test_both_sources_read_the_same_message_alike(values: list[Any]) -> None:
     entries = [{"time": n, "message": value} for n, value in enumerate(values)]
     messages = [entry | {"sender": "alice"} for entry in entries]
     from_file, _ = parse_file(json.dumps(entries).encode(), limit=LIMIT)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Sent, Unsendable
+from actors.messages import SendFailed, Sent
 from actors.ztm.client.errors import NotConnected
 from actors.ztm.sending.own_files import OwnFiles
 from tests.actors.ztm.conftest import Watch
@@ -213,7 +213,7 @@ def test_a_file_that_is_missing_without_a_connection_proves_nothing(
 ) -> None:
     """ZTM behaviour: every file is answered 404 then, also one that holds our message."""
     edge.send(ALICE, "hello")
-    path = next(one.path for one in bot._member.store if "/peers/alice/" in one.path)
+    path = next(file.path for file in bot._member.store if "/peers/alice/" in file.path)
     files = OwnFiles("my-bot", edge.edge.client, ALICE, 0, path, 0)
     bot.answer_with(404, path_part="/file-data/")
     bot.answer_with(200, b'{"name": "demo-mesh", "connected": false}', path_part="/api/meshes/")
@@ -227,7 +227,7 @@ def test_a_file_that_is_missing_without_a_connection_proves_nothing(
 def test_a_group_that_we_are_no_member_of_takes_nothing(watch: Watch, alice: MeshAgent) -> None:
     edge = watch(watching=False, no_group_s=0.1)
     alice.create_group("g", name="Team", members=["alice"])
-    assert edge.send(group("alice", "g"), "hello") == Unsendable(1, "NotFound")
+    assert edge.send(group("alice", "g"), "hello") == SendFailed(1, "NotFound")
 
 
 def test_a_group_that_is_unknown_for_a_moment_is_not_given_up(
@@ -254,7 +254,7 @@ def test_a_group_that_a_deaf_chat_app_does_not_know_is_sent_to_when_it_is_healed
 @pytest.mark.parametrize("name", ["..", ".", "a\nb", "x" * 300])
 def test_names_that_lead_elsewhere_are_never_asked(edge: Any, bot: MeshAgent, name: str) -> None:
     with requests_of(bot) as asked:
-        assert edge.send(peer(name), "hello") == Unsendable(1, "DangerousName")
+        assert edge.send(peer(name), "hello") == SendFailed(1, "DangerousName")
     assert asked == []
 
 
@@ -262,7 +262,7 @@ def test_words_that_were_erased_are_not_sent(edge: Any, bot: MeshAgent) -> None:
     version, seq = edge.recorder.queue(ALICE, "hello", 1)
     edge.recorder.log.destroy("somebody")
     sent = edge.resume(ALICE, version, seq, doubtful=True).result(10)
-    assert sent == Unsendable(version, "erased")
+    assert sent == SendFailed(version, "erased")
 
 
 # Older agents, and what it costs

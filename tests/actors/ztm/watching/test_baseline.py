@@ -1,14 +1,16 @@
 """What was there before us, and how far the cursor says that all is decided."""
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from actors.messages import CursorReached
+from actors.messages import CursorReached, GroupSeen, IncomingBatch
 from events.policy.account_policy import AccountPolicy
+from events.watermark import UnavailableFile
 from tests.actors.ztm.conftest import Watch
-from tests.actors.ztm.published_messages import publish, publish_and_wait
-from tests.actors.ztm.watched_mesh import Recorder, clock_ms, group, peer, requests_of
+from tests.actors.ztm.published_messages import SHARED, publish, publish_and_wait
+from tests.actors.ztm.watched_mesh import Recorder, Watching, clock_ms, group, peer, requests_of
 from ztm_chat.mesh import Mesh, MeshAgent
 
 ALICE = peer("alice")
@@ -18,14 +20,14 @@ HOUR_MS = 3_600_000
 # The baseline
 
 
-def test_what_was_there_before_us_is_marked_and_not_offered_but_what_is_fresh_is(
+def test_what_was_there_before_us_is_marked_and_not_delivered_but_what_is_fresh_is(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     now = clock_ms()
     publish_and_wait(alice, bot, [(now - HOUR_MS, "long ago"), (now - 60_000, "a minute ago")])
     watch()
     recorder.wait_for_texts("a minute ago")
-    assert [one.sent_ms for _, one in recorder.marked] == [now - HOUR_MS]
+    assert [arrival.sent_ms for _, arrival in recorder.marked] == [now - HOUR_MS]
 
 
 def test_who_writes_for_the_first_time_later_has_no_baseline(
@@ -55,7 +57,7 @@ def test_a_crash_amid_the_first_baseline_lets_nothing_old_through(
     recorder.wait_for_texts("new")
 
 
-def test_a_baseline_that_was_owed_is_not_answered_when_it_comes(
+def test_a_baseline_that_was_unavailable_is_not_answered_when_it_comes(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     publish_and_wait(alice, bot, [(clock_ms() - HOUR_MS, "long ago")])
@@ -111,6 +113,38 @@ def test_groups_that_are_turned_on_later_have_a_baseline(
     assert len(recorder.marked) == 1
 
 
+def test_what_is_unavailable_of_a_new_group_is_on_record_before_the_group_begins(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, mesh: Mesh
+) -> None:
+    """After a crash in between, it would be taken for news and answered."""
+    carol = mesh.join("carol")
+    watch(cursor_every_s=60.0)
+    carol.withhold_files()
+    path = f"{SHARED}/carol/publish/groups/alice/g/messages/5.json"
+    data = b'[{"time": 5, "message": {"text": "long ago"}}]'
+    carol.publish_file(path, data, readers=["my-bot"])
+    recorder.wait_for(lambda: recorder.marked or _baselines(recorder))
+    (cursor,) = [
+        place
+        for place, told in enumerate(recorder.told)
+        if isinstance(told, CursorReached) and UnavailableFile(path, True) in told.unavailable
+    ]
+    (begun,) = _baselines(recorder)
+    told_between = recorder.told[cursor + 1 : begun]
+    assert any(isinstance(told, GroupSeen) for told in told_between), "confirmed in order, after it"
+    carol.withhold_files(False)
+    recorder.wait_for(lambda: recorder.marked)
+    assert recorder.news == []
+
+
+def _baselines(recorder: Recorder) -> list[int]:
+    return [
+        place
+        for place, told in enumerate(recorder.told)
+        if isinstance(told, IncomingBatch) and told.baseline
+    ]
+
+
 def _without_groups(bot: MeshAgent) -> Any:
     return AccountPolicy(username=bot.username, dm_policy="allow")
 
@@ -138,9 +172,32 @@ def test_the_cursor_never_goes_back(watch: Watch, recorder: Recorder, alice: Mes
     for number in range(3):
         watch()
         alice.send("my-bot", f"number {number}")
-        recorder.wait_for_texts(*(f"number {one}" for one in range(number + 1)))
-    positions = [one.position for one in recorder.told if isinstance(one, CursorReached)]
+        recorder.wait_for_texts(*(f"number {sent}" for sent in range(number + 1)))
+    positions = [told.position for told in recorder.told if isinstance(told, CursorReached)]
     assert positions == sorted(positions)
+
+
+def test_files_of_strangers_put_no_cursor_on_record(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, mesh: Mesh
+) -> None:
+    carol = mesh.join("carol")
+    edge = watch()
+    alice.send("my-bot", "ours")
+    recorder.wait_for_texts("ours")
+    recorder.wait_for(lambda: recorder.state.cursor > 1)
+    before = recorder.state.cursor
+    for number in range(20):
+        path = f"{SHARED}/carol/publish/peers/alice/messages/{number}.json"
+        carol.publish_file(path, b"[]", readers=["my-bot"])
+        seen_ms = edge.edge.health.feed_ms
+        recorder.wait_for(partial(_has_looked_since, edge, seen_ms))
+    assert recorder.state.cursor == before
+    alice.send("my-bot", "ours again")
+    recorder.wait_for(lambda: recorder.state.cursor > before)
+
+
+def _has_looked_since(edge: Watching, feed_ms: int) -> bool:
+    return edge.edge.health.feed_ms > feed_ms
 
 
 def test_a_restart_reads_nothing_that_was_decided_long_ago(

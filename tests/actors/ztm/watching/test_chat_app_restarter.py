@@ -126,7 +126,7 @@ def test_a_held_back_message_is_not_taken_for_deafness(
 def test_a_stranger_cannot_make_it_look_deaf_with_files_that_it_refuses(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
-    def offered(count: int) -> bool:
+    def delivered(count: int) -> bool:
         return len(recorder.news) == count
 
     watch()
@@ -134,7 +134,7 @@ def test_a_stranger_cannot_make_it_look_deaf_with_files_that_it_refuses(
     for number in (1, 2):
         data = b'[{"time": %d, "message": "raw \x07 bell"}]' % (2**50 + number)
         alice.publish_file(f"{folder}/{number}.json", data, readers=["my-bot"])
-        recorder.wait_for(partial(offered, number))
+        recorder.wait_for(partial(delivered, number))
         bot.mesh.wait_for(lambda: None, timeout_s=0.1)
     bot.mesh.wait_for(lambda: None, timeout_s=0.6)
     assert recorder.recorded(ChatAppDeaf) == []
@@ -171,51 +171,51 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 10))
 
 
-def test_healing_waits_for_what_is_on_its_way_and_holds_back_the_next() -> None:
+def test_a_restart_waits_for_what_is_on_its_way_and_holds_back_the_next() -> None:
     async def scene() -> None:
-        quiescence, order, sent = SendGate(), list[str](), asyncio.Event()
+        gate, order, sent = SendGate(), list[str](), asyncio.Event()
 
         async def send(name: str) -> None:
-            async with quiescence.sending():
+            async with gate.sending():
                 order.append(f"{name} begins")
                 await sent.wait()
                 order.append(f"{name} ends")
 
-        async def heal() -> None:
-            async with quiescence.healing():
-                order.append("healing")
+        async def restart_app() -> None:
+            async with gate.restarting():
+                order.append("restarting")
 
         first = asyncio.create_task(send("first"))
         await asyncio.sleep(0)
-        healing = asyncio.create_task(heal())
+        restart = asyncio.create_task(restart_app())
         await asyncio.sleep(0)
         second = asyncio.create_task(send("second"))
         await asyncio.sleep(0)
         assert order == ["first begins"]
         sent.set()
-        await asyncio.gather(first, healing, second)
-        assert order == ["first begins", "first ends", "healing", "second begins", "second ends"]
+        await asyncio.gather(first, restart, second)
+        assert order == ["first begins", "first ends", "restarting", "second begins", "second ends"]
 
     run(scene())
 
 
-def test_healing_that_is_given_up_holds_back_nothing() -> None:
+def test_a_restart_that_is_given_up_holds_back_nothing() -> None:
     async def scene() -> None:
-        quiescence, never = SendGate(), asyncio.Event()
+        gate, never = SendGate(), asyncio.Event()
 
         async def send() -> None:
-            async with quiescence.sending():
+            async with gate.sending():
                 await never.wait()
 
-        async def heal() -> None:
-            async with quiescence.healing():
+        async def restart_app() -> None:
+            async with gate.restarting():
                 pass
 
-        sending, healing = asyncio.create_task(send()), asyncio.create_task(heal())
+        sending, restart = asyncio.create_task(send()), asyncio.create_task(restart_app())
         await asyncio.sleep(0)
-        healing.cancel()
-        await asyncio.gather(healing, return_exceptions=True)
-        async with quiescence.sending():
+        restart.cancel()
+        await asyncio.gather(restart, return_exceptions=True)
+        async with gate.sending():
             pass
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The Chat API: alone, where an agent gives no files, and as the second witness beside the feed."""
+"""The Chat API: alone, where an agent gives no files, and as the second source beside the feed."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_chat_api_alone_is_enough(
     edge = watch()
     for number in range(3):
         alice.send("my-bot", f"number {number}")
-        recorder.wait_for_texts(*(f"number {one}" for one in range(number + 1)))
+        recorder.wait_for_texts(*(f"number {sent}" for sent in range(number + 1)))
     assert edge.edge.health.source == "chat"
     assert edge.edge.health.phase == "online"
     assert recorder.recorded(FeedBroken) == []
@@ -113,7 +113,7 @@ def test_a_new_groups_whole_history_is_marked(
     recorder.wait_for_texts("welcome", conversation=group("alice", "g"))
 
 
-def test_what_is_refused_is_offered_again(
+def test_what_is_refused_is_delivered_again(
     watch: Watch, recorder: Recorder, alice: MeshAgent, old_agent: MeshAgent
 ) -> None:
     watch()
@@ -124,7 +124,7 @@ def test_what_is_refused_is_offered_again(
     recorder.wait_for_texts("refused at first")
 
 
-def test_a_late_one_that_is_refused_is_offered_again(
+def test_a_late_one_that_is_refused_is_delivered_again(
     watch: Watch, recorder: Recorder, alice: MeshAgent, old_agent: MeshAgent
 ) -> None:
     watch()
@@ -154,7 +154,7 @@ def test_one_chat_that_cannot_be_read_holds_up_no_other(
     recorder.wait_for(lambda: "unreadable" in recorder.texts(ALICE))
 
 
-def test_when_files_are_given_again_nothing_is_offered_twice(
+def test_when_files_are_given_again_nothing_is_delivered_twice(
     watch: Watch, recorder: Recorder, alice: MeshAgent, old_agent: MeshAgent
 ) -> None:
     edge = watch(whole_list_s=1.0)
@@ -244,7 +244,7 @@ def test_a_feed_that_is_slow_at_first_is_not_called_broken(
     assert not any(path.endswith(READ) for path, _ in asked)
 
 
-def test_what_a_person_says_with_the_bots_account_is_offered_and_ours_is_not(
+def test_what_a_person_says_with_the_bots_account_is_delivered_and_ours_is_not(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     edge = watch()
@@ -268,7 +268,7 @@ def test_what_a_person_says_with_the_bots_account_is_offered_and_ours_is_not(
         None,
     ],
 )
-def test_both_witnesses_name_a_real_message_alike(
+def test_both_sources_name_a_real_message_alike(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent, message: object
 ) -> None:
     """It is seen by the feed first; then the Chat API alone shows it again, and it is no news."""

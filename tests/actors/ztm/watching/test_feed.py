@@ -1,4 +1,4 @@
-"""Every message that the mesh shows in its files is offered once, whatever happens on the way."""
+"""Every message that the mesh shows in its files is delivered once, whatever happens on the way."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 # What arrives while we watch
 
 
-def test_messages_are_offered_once_while_their_files_grow(
+def test_messages_are_delivered_once_while_their_files_grow(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -26,12 +26,12 @@ def test_messages_are_offered_once_while_their_files_grow(
     for text in texts:
         alice.send("my-bot", text)
     recorder.wait_for_texts(*texts)
-    files = [one.path for one in alice._member.store if "/peers/my-bot/" in one.path]
+    files = [file.path for file in alice._member.store if "/peers/my-bot/" in file.path]
     assert len(files) > 3, "after 1,024 bytes a new file begins"
     assert recorder.texts() == texts
 
 
-def test_a_late_message_is_offered_in_spite_of_its_old_time(
+def test_a_late_message_is_delivered_in_spite_of_its_old_time(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -59,7 +59,7 @@ def test_clocks_ahead_and_behind_do_not_matter(
     recorder.wait_for_texts("before", "skewed", "after")
 
 
-def test_several_messages_of_one_millisecond_are_all_offered(
+def test_several_messages_of_one_millisecond_are_all_delivered(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -69,7 +69,7 @@ def test_several_messages_of_one_millisecond_are_all_offered(
     assert recorder.texts()[0] == "earlier"
 
 
-def test_old_entries_that_a_rewritten_file_brings_are_offered(
+def test_old_entries_that_a_rewritten_file_brings_are_delivered(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -83,7 +83,7 @@ def test_old_entries_that_a_rewritten_file_brings_are_offered(
 # What happens to the mesh
 
 
-def test_what_came_while_we_were_down_is_offered_on_our_return(
+def test_what_came_while_we_were_down_is_delivered_on_our_return(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -167,6 +167,7 @@ def test_a_crash_right_after_another_hub_was_noticed_loses_nothing(
     watch(overlap_ms=0)
     alice.send("my-bot", "one")
     recorder.wait_for_texts("one")
+    recorder.wait_for(lambda: recorder.state.cursor > 1)
     watch(watching=False)
     mesh.replace_hub(behind_ms=HOUR_MS)
     bot.wait_connected()
@@ -182,10 +183,10 @@ def test_a_crash_right_after_another_hub_was_noticed_loses_nothing(
     recorder.wait_for_texts("one", "two")
 
 
-# What is owed
+# What is unavailable
 
 
-def test_a_file_whose_source_is_offline_is_owed_and_read_on_its_return(
+def test_a_file_whose_source_is_offline_is_unavailable_and_read_on_its_return(
     watch: Watch, recorder: Recorder, alice: MeshAgent, mesh: Mesh
 ) -> None:
     carol = mesh.join("carol")
@@ -202,7 +203,7 @@ def test_a_file_whose_source_is_offline_is_owed_and_read_on_its_return(
     recorder.wait_for(lambda: recorder.state.unavailable == ())
 
 
-def test_what_is_owed_stays_so_over_our_own_restarts(
+def test_what_is_unavailable_stays_so_over_our_own_restarts(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     def is_owing(health: Health) -> bool:
@@ -220,7 +221,7 @@ def test_what_is_owed_stays_so_over_our_own_restarts(
     recorder.wait_for_texts("hard to get")
 
 
-def test_many_owed_files_are_not_asked_for_all_the_time(
+def test_many_unavailable_files_are_not_asked_for_all_the_time(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
     watch(unavailable_retry_max_s=0.08)

@@ -35,7 +35,7 @@ def test_garbage_is_recorded_once_and_harms_nobody(
     assert [arrival.malformed for _, arrival in recorder.news] == [True, False]
 
 
-def test_good_entries_beside_bad_ones_are_offered(
+def test_good_entries_beside_bad_ones_are_delivered(
     watch: Watch, recorder: Recorder, alice: MeshAgent
 ) -> None:
     watch()
@@ -101,7 +101,7 @@ def test_the_word_of_others_on_a_group_is_not_taken(
     mallory.forge_to_group("alice", "g", "let me in", readers=["my-bot"])
     recorder.wait_for_texts("let me in", conversation=group("alice", "g"))
     assert edge.edge.health.groups == {"alice/g": "Team"}
-    assert recorder.news[0][1].sender == "mallory", "it is offered, to be denied on the record"
+    assert recorder.news[0][1].sender == "mallory", "it is delivered, to be denied on the record"
 
 
 # One conversation's trouble is its own

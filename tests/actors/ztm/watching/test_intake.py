@@ -16,7 +16,9 @@ def changes(recorder: Recorder) -> list[str]:
     """Online and offline, in order."""
     found = (record.event for record in recorder.log.read_stream("account/bot"))
     return [
-        type(one).__name__[7:] for one in found if isinstance(one, AccountOnline | AccountOffline)
+        type(event).__name__[7:]
+        for event in found
+        if isinstance(event, AccountOnline | AccountOffline)
     ]
 
 

@@ -1,8 +1,8 @@
 """What the feed has shown of the mesh's files, and what is still to be fetched of it. No I/O.
 
-A path is *wanted* from when its hash is news until what it held is durably decided. It is *owed*
-while nobody can give it. The cursor may pass a path only when it is no longer wanted, or with the
-path listed beside it as owed.
+A path is *pending* from when its hash is news until what it held is durably decided. It is
+*unavailable* while nobody can give it. The cursor may pass a path only when it is no longer
+pending, or with the path listed beside it as unavailable.
 """
 
 import math
@@ -16,7 +16,7 @@ from events.streams import ConversationId, GroupId, PeerId
 from events.watermark import UnavailableFile
 
 UNAVAILABLE_LIMIT = 1_000
-"""How many owed paths the cursor may pass; with more, it waits for the rest."""
+"""How many unavailable paths the cursor may pass; with more, it waits for the rest."""
 
 
 class PendingFile(msgspec.Struct):
@@ -40,7 +40,12 @@ class PendingFile(msgspec.Struct):
 
 
 class Catalogue:
-    """The files of one account's mesh, as `own` sees them. `groups`: whether groups count."""
+    """The files of one account's mesh, as `own` sees them. `groups`: whether groups count.
+
+    `highest`: when (hub's ms) the newest file of anybody changed: from there the feed is asked on.
+    `progress`: whether anything of ours was decided, or became unavailable, since this was last set
+    to false: only then is the cursor worth an event.
+    """
 
     def __init__(self, account: str, own: str, *, groups: bool) -> None:
         self._account = account
@@ -50,6 +55,7 @@ class Catalogue:
         self.pending: dict[str, PendingFile] = {}
         self.unavailable: set[str] = set()
         self.highest = 0
+        self.progress = False
 
     def conversation(self, file: ChatFile | None) -> ConversationId | None:
         """Whose conversation the file belongs to; `None` when it is not ours to read."""
@@ -108,13 +114,13 @@ class Catalogue:
         self._hurry(heard)
 
     def _hurry(self, senders: set[str]) -> None:
-        """Somebody who publishes is there: what they owe can be had now."""
+        """Somebody who publishes is there: their unavailable files can be had now."""
         for path in self.unavailable:
             if self.pending[path].sender in senders and self.pending[path].due_s < math.inf:
                 self.pending[path].due_s = 0.0
 
     def add_unavailable(self, unavailable: UnavailableFile, available_ms: int) -> None:
-        """Want a file that an earlier process left owed."""
+        """Note a file that was unavailable to an earlier process."""
         file = parse(unavailable.path)
         conversation = self.conversation(file)
         if file is not None and conversation is not None:
@@ -123,24 +129,23 @@ class Catalogue:
             self.unavailable.add(unavailable.path)
 
     def forget(self) -> None:
-        """Take everything for news again: it is another hub's. What is wanted stays so."""
+        """Take everything for news again: it is another hub's. What is pending stays so."""
         self._known.clear()
         self.highest = 0
         for pending in self.pending.values():
             pending.since = 0
 
     def due(self, now_s: float) -> dict[ConversationId, list[str]]:
-        """The wanted paths whose time has come, by conversation: group infos first, then in the
+        """The pending paths whose time has come, by conversation: group infos first, then in the
         order in which they changed."""
-        ready = [
-            (path, pending_file)
-            for path, pending_file in self.pending.items()
-            if pending_file.due_s <= now_s
-        ]
-        ready.sort(key=lambda one: (not isinstance(one[1].file, GroupInfo), one[1].since, one[0]))
+        ready = sorted(
+            (not isinstance(pending.file, GroupInfo), pending.since, path)
+            for path, pending in self.pending.items()
+            if pending.due_s <= now_s
+        )
         found: dict[ConversationId, list[str]] = {}
-        for path, pending in ready:
-            found.setdefault(pending.conversation, []).append(path)
+        for *_, path in ready:
+            found.setdefault(self.pending[path].conversation, []).append(path)
         return found
 
     def begin(self, paths: Iterable[str], *, baseline: bool) -> dict[str, PendingFile]:
@@ -151,8 +156,9 @@ class Catalogue:
         return {path: self.pending[path] for path in paths}
 
     def decided(self, path: str, as_of: PendingFile) -> None:
-        """What the path held, as of when it was wanted so, is durably decided."""
+        """What the path held, as of when it was pending so, is durably decided."""
         if self.pending.get(path) is as_of:
+            self.progress = True
             del self.pending[path]
             self.unavailable.discard(path)
 
@@ -166,39 +172,34 @@ class Catalogue:
         if self.pending.get(path) is as_of:
             as_of.failures += 1
             as_of.available_ms = now_ms
+            self.progress |= path not in self.unavailable
             self.unavailable.add(path)
-
-    @property
-    def held_up(self) -> bool:
-        """Whether something that could be had is still undecided."""
-        return len(self.pending) > len(self.unavailable)
 
     @property
     def baselining(self) -> bool:
         """Whether something that was there before us is still to be marked so."""
         return any(
-            pending_file.baseline and path not in self.unavailable
-            for path, pending_file in self.pending.items()
+            pending.baseline and path not in self.unavailable
+            for path, pending in self.pending.items()
         )
 
     def position(self, cursor: int) -> tuple[int, tuple[UnavailableFile, ...]]:
-        """How far the cursor may go from where it is (hub's ms), and what it leaves owed behind.
+        """How far the cursor may go from where it is (hub's ms), and the unavailable files that it
+        leaves behind.
 
-        A baseline is owed whether passed or not: only its record says that it is one.
+        A baseline is listed whether passed or not: only its record says that it is one.
         """
         unavailable = sorted(self.pending[path].since for path in self.unavailable)
         waiting = [
-            pending_file.since
-            for path, pending_file in self.pending.items()
-            if path not in self.unavailable
+            pending.since for path, pending in self.pending.items() if path not in self.unavailable
         ]
         waiting.extend(unavailable[UNAVAILABLE_LIMIT:])
         # 1 rather than 0, which would stand for "never": an empty mesh was read as well.
         reached = min(waiting) - 1 if waiting else max(1, self.highest)
         position = max(cursor, reached)
         left = [
-            UnavailableFile(path, pending_file.baseline)
-            for path, pending_file in self.pending.items()
-            if pending_file.since <= position or pending_file.baseline
+            UnavailableFile(path, pending.baseline)
+            for path, pending in sorted(self.pending.items())
+            if pending.since <= position or pending.baseline
         ]
-        return position, tuple(sorted(left, key=lambda one: one.path))
+        return position, tuple(left)

@@ -1,10 +1,10 @@
 """From what the mesh shows (entries of files, messages of the Chat API) to arrivals.
 
-Both witnesses go through here, so that one message has one identity, whoever shows it.
+Both sources go through here, so that one message has one identity, whoever shows it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -28,12 +28,6 @@ class MessageFile(msgspec.Struct, frozen=True):
     entries: tuple[RawEntry, ...]
     flaws: tuple[str, ...]
     available_ms: int
-
-
-def before_us(arrivals: Sequence[Arrival], horizon_ms: int) -> tuple[list[Arrival], list[Arrival]]:
-    """What was there before us, and what is fresh enough to be answered all the same."""
-    old = [arrival for arrival in arrivals if arrival.sent_ms < horizon_ms]
-    return old, [arrival for arrival in arrivals if arrival.sent_ms >= horizon_ms]
 
 
 class ArrivalFactory:
@@ -68,7 +62,7 @@ class ArrivalFactory:
                 )
                 found.append((entry.time, file.sender, place, arrival))
             found.extend(self._unreadable(conversation, file))
-        return [arrival for *_, arrival in sorted(found, key=lambda one: one[:3])]
+        return [arrival for *_, arrival in sorted(found, key=lambda entry: entry[:3])]
 
     def from_chat(
         self,

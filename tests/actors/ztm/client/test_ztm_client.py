@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from actors.http.client import HttpClient
 from actors.ztm.client.answers import FileInfo, GroupDetails, PeerChat
-from actors.ztm.client.client import Limits, ZtmClient
 from actors.ztm.client.entries import RawMessage
 from actors.ztm.client.errors import (
     AgentDisconnected,
@@ -33,6 +32,7 @@ from actors.ztm.client.errors import (
     UnusableUrl,
     ZtmError,
 )
+from actors.ztm.client.ztm_client import Limits, ZtmClient
 from tests.actors.loopback import (
     Handler,
     Loopback,

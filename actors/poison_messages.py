@@ -6,10 +6,10 @@ costs itself, never its conversation.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from actors.messages import AgentAnswered, AgentErred, ProcessBatch, Receipt, RecordAsMalformed
+from actors.messages import AgentAnswered, AgentErred, IncomingBatch, Receipt, RecordAsMalformed
 from events.conversation.turns import Failure
 
 
@@ -17,23 +17,23 @@ class SharedReceipt:
     """A receipt in `parts`: confirmed when all parts are, refused when one is."""
 
     def __init__(self, receipt: Receipt, parts: int) -> None:
-        self.whole = receipt
+        self._whole = receipt
         self._parts = parts
 
     @property
     def settled(self) -> bool:
         """Whether the whole was settled, or this has no part left to confirm."""
-        return self.whole.settled
+        return self._whole.settled
 
     def confirm(self) -> None:
         """One part is durably decided."""
         self._parts -= 1
         if self._parts == 0:
-            self.whole.confirm()
+            self._whole.confirm()
 
     def refuse(self) -> None:
         """One part was not, so the whole was not."""
-        self.whole.refuse()
+        self._whole.refuse()
 
 
 class PoisonMessages:
@@ -50,39 +50,27 @@ class PoisonMessages:
         state that is loaded.
         """
         match failed:
-            case ProcessBatch():
+            case IncomingBatch():
                 yield from self._one_by_one(failed)
-            case [*deliveries]:
-                for delivery in deliveries:
-                    yield from self._one_by_one(delivery)
+            case [*batches]:
+                for batch in batches:
+                    yield from self._one_by_one(batch)
             case AgentAnswered(turn, attempt, _):
                 self._answers[stream, turn, attempt] += 1
                 if self._answers[stream, turn, attempt] > 1:
                     yield AgentErred(turn, attempt, Failure("unusable-answer", transient=False))
 
-    def _one_by_one(self, delivery: ProcessBatch) -> Iterator[ProcessBatch | RecordAsMalformed]:
-        if delivery.receipt.settled:
+    def _one_by_one(self, batch: IncomingBatch) -> Iterator[IncomingBatch | RecordAsMalformed]:
+        if batch.receipt.settled:
             return
-        if not delivery.arrivals or delivery.baseline:
-            delivery.receipt.refuse()
+        if not batch.arrivals or batch.baseline:
+            batch.receipt.refuse()
             return
-        if delivery.alone:
-            self._arrivals[delivery.arrivals[0].identity] += 1
-        receipt = SharedReceipt(delivery.receipt, len(delivery.arrivals))
-        for arrival in delivery.arrivals:
+        if batch.alone:
+            self._arrivals[batch.arrivals[0].identity] += 1
+        receipt = SharedReceipt(batch.receipt, len(batch.arrivals))
+        for arrival in batch.arrivals:
             if self._arrivals[arrival.identity] > 1:
                 yield RecordAsMalformed((arrival,), receipt)
             else:
-                yield ProcessBatch((arrival,), delivery.policy_context, receipt, alone=True)
-
-
-def carried(messages: Sequence[Any]) -> list[Receipt]:
-    """The receipts of the deliveries that `messages` are parts of."""
-    deliveries = (
-        message for message in messages if isinstance(message, ProcessBatch | RecordAsMalformed)
-    )
-    return [
-        delivery.receipt.whole
-        for delivery in deliveries
-        if isinstance(delivery.receipt, SharedReceipt)
-    ]
+                yield IncomingBatch((arrival,), receipt, alone=True)

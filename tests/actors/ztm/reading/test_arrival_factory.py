@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ztm.client.entries import RawEntry, RawMessage, parse_file, parse_messages
-from actors.ztm.watching.arrival_factory import ArrivalFactory, MessageFile, before_us
+from actors.ztm.delivering.deliveries import before_us
+from actors.ztm.reading.arrival_factory import ArrivalFactory, MessageFile
 from events.conversation.arrivals import Arrival
 from store.log.event_log import SecretKey
 from tests.actors.ztm.watched_mesh import group, peer
 from ztm_chat.mesh.model import wire
 
 ALICE = peer("alice")
-ARRIVING = ArrivalFactory("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
+FACTORY = ArrivalFactory("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
 
 TEXTS = st.text(st.characters(exclude_categories=()))  # lone surrogates are among them
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -40,12 +41,12 @@ def file_of(*entries: tuple[int, Any], sender: str = "alice", ms: int = 1) -> Me
 def from_feed(data: bytes) -> list[Arrival]:
     entries, flaws = parse_file(data, limit=2**20)
     file = MessageFile("alice", 1, tuple(entries), tuple(flaws), available_ms=5)
-    return ARRIVING.from_files(ALICE, [file])
+    return FACTORY.from_files(ALICE, [file])
 
 
 def from_chat(data: bytes) -> list[Arrival]:
     messages, _ = parse_messages(data)
-    return ARRIVING.from_chat(ALICE, messages, heard_ms=5, now_ms=9)
+    return FACTORY.from_chat(ALICE, messages, heard_ms=5, now_ms=9)
 
 
 @given(MESSAGES, st.integers(0, 2**52), st.booleans())
@@ -68,25 +69,25 @@ def test_a_file_that_is_written_anew_makes_no_message_a_second_one(
 ) -> None:
     short = [{"time": one_ms, "message": first}]
     long = [*short, {"time": other_ms, "message": second}]
-    before = {one.identity for one in from_feed(wire.encode(short))}
-    after = {one.identity for one in from_feed(wire.encode(long))}
+    before = {arrival.identity for arrival in from_feed(wire.encode(short))}
+    after = {arrival.identity for arrival in from_feed(wire.encode(long))}
     assert before < after
 
 
 def test_the_same_text_twice_in_one_millisecond_is_two_messages() -> None:
-    arrivals = ARRIVING.from_files(ALICE, [file_of((7, "hi"), (7, "hi"), (7, "ho"))])
+    arrivals = FACTORY.from_files(ALICE, [file_of((7, "hi"), (7, "hi"), (7, "ho"))])
     assert sorted(arrival.text for arrival in arrivals) == ["hi", "hi", "ho"]
     assert len({arrival.identity for arrival in arrivals}) == 3
 
 
 def test_equals_in_two_files_are_two_messages() -> None:
     files = [file_of((7, "hi"), ms=1), file_of((7, "hi"), ms=7)]
-    assert len({from_file.identity for from_file in ARRIVING.from_files(ALICE, files)}) == 2
+    assert len({from_file.identity for from_file in FACTORY.from_files(ALICE, files)}) == 2
 
 
 def test_the_chat_shows_one_of_equals_and_it_is_the_first() -> None:
-    shown = ARRIVING.from_files(ALICE, [file_of((7, "hi"), (7, "hi"))])
-    (told,) = ARRIVING.from_chat(ALICE, [RawMessage(7, "alice", "hi")], heard_ms=5, now_ms=9)
+    shown = FACTORY.from_files(ALICE, [file_of((7, "hi"), (7, "hi"))])
+    (told,) = FACTORY.from_chat(ALICE, [RawMessage(7, "alice", "hi")], heard_ms=5, now_ms=9)
     assert told.identity == shown[0].identity
 
 
@@ -96,7 +97,7 @@ def test_messages_come_in_the_order_of_time_sender_and_place() -> None:
         file_of((5, "b"), (5, "b"), sender="bob", ms=1),
         file_of((5, "a"), sender="alice", ms=3),
     ]
-    arrivals = ARRIVING.from_files(group("alice", "g"), files)
+    arrivals = FACTORY.from_files(group("alice", "g"), files)
     ordered = [(arrival.sent_ms, arrival.sender, arrival.text) for arrival in arrivals]
     assert ordered == sorted(ordered)
     assert [arrival.text for arrival in arrivals] == ["early", "a", "b", "b", "late"]
@@ -104,7 +105,7 @@ def test_messages_come_in_the_order_of_time_sender_and_place() -> None:
 
 def test_senders_chats_and_times_tell_messages_apart() -> None:
     identities = {
-        ARRIVING.identity_of(chat, RawMessage(time, sender, "hi"))
+        FACTORY.identity_of(chat, RawMessage(time, sender, "hi"))
         for chat in (ALICE, peer("Alice"), group("alice", "g"))
         for sender in ("alice", "ALICE")
         for time in (1, 2)
@@ -114,19 +115,19 @@ def test_senders_chats_and_times_tell_messages_apart() -> None:
 
 def test_what_cannot_be_read_arrives_once_as_malformed() -> None:
     file = MessageFile("alice", 4, (RawEntry(1, "hi"),), ("1 left out: no object",), 5)
-    good, bad = ARRIVING.from_files(ALICE, [file])
+    good, bad = FACTORY.from_files(ALICE, [file])
     assert (good.malformed, bad.malformed, bad.text) == (False, True, "")
-    assert ARRIVING.from_files(ALICE, [file])[1].identity == bad.identity
+    assert FACTORY.from_files(ALICE, [file])[1].identity == bad.identity
 
 
 def test_the_chat_could_have_shown_it_since_it_was_last_asked() -> None:
     messages = [RawMessage(time, "alice", "hi") for time in (1, 70, 999)]
-    arrivals = ARRIVING.from_chat(ALICE, messages, heard_ms=50, now_ms=100)
+    arrivals = FACTORY.from_chat(ALICE, messages, heard_ms=50, now_ms=100)
     assert [arrival.available_ms for arrival in arrivals] == [50, 70, 100]
 
 
 def test_before_us_is_what_is_older_than_the_horizon() -> None:
-    arrivals = ARRIVING.from_files(ALICE, [file_of((1, "old"), (50, "new"), (90, "ahead"))])
+    arrivals = FACTORY.from_files(ALICE, [file_of((1, "old"), (50, "new"), (90, "ahead"))])
     old, fresh = before_us(arrivals, 50)
-    assert [one.text for one in old] == ["old"]
-    assert [one.text for one in fresh] == ["new", "ahead"]
+    assert [arrival.text for arrival in old] == ["old"]
+    assert [arrival.text for arrival in fresh] == ["new", "ahead"]
