@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from actors.agents.openai.secret import Secret, key_from_env, key_from_file
 from actors.agents.protocol import Agent
-from actors.agents.secret import Secret, key_from_env, key_from_file
 from actors.agents.settings import AgentSettings, CommandSettings, EchoSettings, OpenAISettings
 
 
@@ -56,7 +56,7 @@ def _at_home(path: str) -> str:
 
 
 def _openai(settings: OpenAISettings, environ: Mapping[str, str]) -> Agent:
-    from actors.agents.openai import OpenAIAgent
+    from actors.agents.openai.openai_agent import OpenAIAgent
     from actors.http.client import HttpClient
 
     return OpenAIAgent(settings, client=HttpClient(), key=_key(settings, environ))

@@ -8,12 +8,13 @@ Anything out of bounds raises ValueError, which names the option and what is all
 adds where. Values that could hold a secret are never quoted.
 """
 
-import ipaddress
 import re
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
+
+from actors.http.urls import is_loopback
 
 MIN_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 3_600_000
 MIN_REPLY_BYTES, MAX_REPLY_BYTES = 1_024, 4_194_304
@@ -103,8 +104,7 @@ class OpenAISettings(
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed, but an operator should know."""
-        url = urlsplit(self.base_url)
-        if url.scheme == "https" or _is_loopback(url.hostname or ""):
+        if urlsplit(self.base_url).scheme == "https" or is_loopback(self.base_url):
             return ()
         what = "the key and every message" if self.key_env or self.key_file else "every message"
         return (f"baseUrl: plain http to another machine exposes {what}; use https",)
@@ -157,10 +157,3 @@ def _header(name: str, value: str) -> None:
         raise ValueError(f"headers: {name} is set by ztm-chat itself")
     if not HEADER_VALUE.fullmatch(value):
         raise ValueError(f"headers: the value of {name} must be printable ASCII")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from actors.agents.settings import OpenAISettings
 from actors.configuration.accounts import AccountState
 from actors.configuration.findings import Findings, Path
-from actors.configuration.values import group_key, is_loopback
+from actors.configuration.values import group_key
+from actors.http.urls import is_loopback
 from events.policy.names import EVERYONE, fold
 from events.policy.tools import warnings_for
 

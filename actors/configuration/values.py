@@ -3,11 +3,12 @@
 Each function takes a value as YAML gave it and returns what the program uses, or raises `Unfit`.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from actors.http.urls import is_loopback
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4_096
@@ -63,15 +64,6 @@ def _url(value: object) -> SplitResult:
     if url.scheme not in ("http", "https") or not well_formed:
         raise Unfit("write it as http://host:port or https://host:port")
     return url
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` leads to this machine. Names other than `localhost` are not looked up."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def same_server(url: str) -> tuple[str, str, int | None, str]:

@@ -1,1 +1,1 @@
-"""HTTP, in the one place that imports httpx: `client`, and how it fails (`errors`)."""
+"""HTTP: `client`, the only place that imports httpx; `errors`, how a request fails; `urls`."""

@@ -1,4 +1,4 @@
-"""The one door to HTTP: every request of the daemon leaves here; nothing else imports httpx.
+"""The only way to HTTP: every request of the daemon leaves here; nothing else imports httpx.
 
 A request has one deadline that covers everything, from the connection to the last byte of the body,
 so a server that drips its answer cannot hold a caller longer than was asked. Bodies are counted
@@ -30,9 +30,8 @@ from actors.http.errors import (
     TooLarge,
     Unreachable,
     UnsendableRequest,
-    printable,
-    public_url,
 )
+from actors.http.urls import printable, public_url
 
 __all__ = [
     "BadAnswer",
@@ -46,7 +45,6 @@ __all__ = [
     "TooLarge",
     "Unreachable",
     "UnsendableRequest",
-    "public_url",
 ]
 
 # At INFO, httpx logs every address with its query, which may hold a token.
@@ -156,7 +154,6 @@ class HttpClient:
         url: str,
         *,
         json: object = None,
-        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int,
         timeout_s: float,
@@ -166,7 +163,6 @@ class HttpClient:
             method,
             url,
             json=json,
-            content=content,
             headers=headers,
             max_bytes=max_bytes,
             timeout_s=timeout_s,
@@ -180,20 +176,19 @@ class HttpClient:
         url: str,
         *,
         json: object = None,
-        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int,
         timeout_s: float,
     ) -> AsyncIterator[StreamedAnswer]:
         """Ask, and hand over the answer as soon as its headers are there.
 
-        The body to send is `json` (any JSON value but null) or `content` (bytes). `max_bytes`
-        bounds the whole body that comes back; `timeout_s` bounds the whole block, the caller's own
-        work in it included. Raises HttpError. Leaving the block early, also by cancellation, closes
-        the connection.
+        The body to send is `json`, if it is not `None`. `max_bytes` bounds the whole body that
+        comes back; `timeout_s` bounds the whole block, the caller's own work in it included. Raises
+        HttpError. Leaving the block early, also by cancellation, closes the connection.
         """
         what = f"{method} {public_url(url)}"
         merged = {key.lower(): value for key, value in (headers or {}).items()}
+        content = None
         try:
             if json is not None:
                 content = dumps(json, ensure_ascii=False, allow_nan=False).encode()

@@ -1,18 +1,17 @@
-"""How an HTTP request can fail, whoever was asked. `http` raises these and offers them too.
+"""How an HTTP request can fail, whoever was asked. `client` raises these and offers them too.
 
     HttpError
-    ├── UnsendableRequest       the address, a header or the body cannot be sent; nothing was sent
-    ├── Unreachable      no connection: refused, unknown host; nothing was sent
-    │   └── TlsFailed    the TLS handshake was refused by either side; nothing was carried out
-    ├── ConnectionLost   the connection broke midway: the request may have been carried out
-    ├── TimedOut         the deadline passed: the request may have been carried out
-    ├── TooLarge         the body passed its limit, and was not read on
-    └── BadAnswer        what came back is not HTTP, or is compressed though we asked it not to be
+    ├── UnsendableRequest   the address, a header or the body cannot be sent; nothing was sent
+    ├── Unreachable         no connection: refused, unknown host; nothing was sent
+    │   └── TlsFailed       the TLS handshake was refused by either side; nothing was carried out
+    ├── ConnectionLost      the connection broke midway: the request may have been carried out
+    ├── TimedOut            the deadline passed: the request may have been carried out
+    ├── TooLarge            the body passed its limit, and was not read on
+    └── BadAnswer           what came back is not HTTP, or is compressed though we asked it not to
+                            be
 
 No message holds the query, the user information of an address, a header, or a body.
 """
-
-from urllib.parse import urlsplit
 
 
 class HttpError(Exception):
@@ -45,20 +44,3 @@ class TooLarge(HttpError):
 
 class BadAnswer(HttpError):
     """What came back cannot be read as HTTP."""
-
-
-def public_url(url: str) -> str:
-    """The address without user information, query and fragment: fit for messages and logs."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "<unreadable address>"
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return printable(f"{parts.scheme}://{host}{port}{parts.path}")
-
-
-def printable(text: str) -> str:
-    """The text with a question mark for each character that would steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -8,7 +8,6 @@ AnswerUnreadable; its text quotes no content. All times are integers in ms; name
 """
 
 import math
-import re
 from collections.abc import Callable
 from typing import Annotated, Generic, TypeVar
 
@@ -26,7 +25,6 @@ Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 _PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----"
-_HASH = re.compile(rb"[0-9A-Za-z_-]{16,128}")
 
 
 class Listing(Struct, Generic[T], frozen=True):
@@ -50,21 +48,6 @@ class FileList(Struct, frozen=True):
 
     files: dict[str, FileInfo]
     flaws: list[str]
-
-
-class Build(Struct, frozen=True):
-    """A build of ztm or of pipy."""
-
-    tag: str = ""
-    commit: str = ""
-    date: str = ""
-
-
-class Version(Struct, frozen=True):
-    """What the agent is."""
-
-    ztm: Build
-    pipy: Build = Build()
 
 
 class MeshAgent(Struct, frozen=True):
@@ -116,15 +99,6 @@ class AppInfo(Struct, frozen=True):
     endpoint: EndpointName = EndpointName()
 
 
-class Endpoint(Struct, frozen=True):
-    """An endpoint (agent) that is in the mesh now."""
-
-    id: str
-    username: str
-    name: str = ""
-    heartbeat: Milliseconds | None = None
-
-
 class PeerChat(Struct, frozen=True):
     """A chat with one peer. `time` 0 and `latest` None: no message yet, or an unreadable one."""
 
@@ -157,7 +131,7 @@ class GroupDetails(Struct, frozen=True):
     members: tuple[str, ...]
 
 
-def one(data: bytes, kind: type[T]) -> T:
+def answer(data: bytes, kind: type[T]) -> T:
     """An answer of one object. Raises AnswerUnreadable."""
     return _convert(parse_value(data), kind)
 
@@ -172,11 +146,6 @@ def files(data: bytes) -> FileList:
         return FileList(dict(found), flaws)
 
 
-def meshes(data: bytes) -> Listing[Mesh]:
-    """The answer of `meshes`. Raises AnswerUnreadable."""
-    return _listing(data, _mesh)
-
-
 def mesh(data: bytes) -> Mesh:
     """The answer of one mesh. Raises AnswerUnreadable."""
     return _mesh(parse_value(data))
@@ -185,11 +154,6 @@ def mesh(data: bytes) -> Mesh:
 def users(data: bytes) -> Listing[str]:
     """The answer of `users`: names, of offline users too. Raises AnswerUnreadable."""
     return _listing(data, _name)
-
-
-def endpoints(data: bytes) -> Listing[Endpoint]:
-    """The answer of `endpoints`. Raises AnswerUnreadable."""
-    return _listing(data, lambda element: _convert(element, Endpoint))
 
 
 def chats(data: bytes) -> Listing[Chat]:
@@ -214,14 +178,6 @@ def identity(data: bytes) -> str:
     if _PUBLIC_KEY not in text:
         raise AnswerUnreadable("it is not a public key in PEM form")
     return text
-
-
-def file_hash(data: bytes) -> str:
-    """The hash of an uploaded file. Raises AnswerUnreadable."""
-    text = data.strip()
-    if not _HASH.fullmatch(text):
-        raise AnswerUnreadable("it is not the hash of a file")
-    return text.decode()
 
 
 def _listing(data: bytes, read: Callable[[object], T]) -> Listing[T]:

@@ -8,25 +8,23 @@ ZTM behaviour: whoever reaches the agent's address is the user; it knows no auth
 address is that of somebody's proxy, and TLS, also mutual, is between it and us.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from actors.http.client import HttpClient, HttpError, public_url
+from actors.http.client import HttpClient, HttpError
+from actors.http.urls import public_url
 from actors.ztm.client import answers, failures
 from actors.ztm.client.answers import (
     AppInfo,
     AppState,
     Chat,
-    Endpoint,
-    FileInfo,
     FileList,
     GroupDetails,
     Listing,
     Mesh,
-    Version,
 )
 from actors.ztm.client.entries import RawMessage, parse_messages
 from actors.ztm.client.errors import AnswerUnreadable, NotFound, UnusableUrl
@@ -75,17 +73,9 @@ class ZtmClient:
 
     # The agent
 
-    async def version(self) -> Version:
-        """Which builds of ztm and pipy the agent is."""
-        return await self._get("/api/version", lambda data: answers.one(data, Version))
-
     async def identity(self) -> str:
         """The agent's public key, PEM: what a permit is issued for."""
         return await self._get("/api/identity", answers.identity)
-
-    async def meshes(self) -> Listing[Mesh]:
-        """All meshes that the agent has joined."""
-        return await self._get("/api/meshes", answers.meshes)
 
     # The mesh
 
@@ -106,14 +96,8 @@ class ZtmClient:
         `since` is in ms of the hub's clock; only with it do the files carry their own `since`. ZTM
         behaviour: a request with `since` always takes 0.5 s.
         """
-        path = f"{self._mesh}/files{_query(since=since)}"
+        path = f"{self._mesh}/files{_since(since)}"
         return await self._get(path, answers.files, self._limits.files)
-
-    async def file(self, path: str) -> FileInfo | None:
-        """One file's state, at once."""
-        return await self._find(
-            f"{self._mesh}/files{quote_path(path)}", lambda data: answers.one(data, FileInfo)
-        )
 
     async def file_data(self, path: str) -> bytes | None:
         """A file's bytes. None: nobody who has them can be reached now, or we are not connected."""
@@ -123,7 +107,7 @@ class ZtmClient:
 
     async def chat_app_state(self, endpoint_id: str) -> AppState | None:
         """Whether the Chat app runs on that endpoint."""
-        return await self._find(self._app(endpoint_id), lambda data: answers.one(data, AppState))
+        return await self._find(self._app(endpoint_id), lambda data: answers.answer(data, AppState))
 
     async def stop_chat_app(self, endpoint_id: str) -> None:
         """Stop the Chat app. ZTM behaviour: any request to it starts it afresh."""
@@ -133,34 +117,22 @@ class ZtmClient:
 
     async def appinfo(self) -> AppInfo:
         """Who the Chat app says that we are."""
-        return await self._get(f"{self._chat}/appinfo", lambda data: answers.one(data, AppInfo))
+        return await self._get(f"{self._chat}/appinfo", lambda data: answers.answer(data, AppInfo))
 
     async def users(self) -> Listing[str]:
         """The names of all users, offline ones included."""
         return await self._get(f"{self._chat}/users", answers.users)
 
-    async def endpoints(self) -> Listing[Endpoint]:
-        """The endpoints in the mesh now."""
-        return await self._get(f"{self._chat}/endpoints", answers.endpoints)
-
     async def chats(self) -> Listing[Chat]:
         """All chats, in no order."""
         return await self._get(f"{self._chat}/chats", answers.chats, self._limits.messages)
 
-    async def peer_messages(
-        self,
-        peer: str,
-        *,
-        since: int | None = None,
-        before: int | None = None,
-        limit: int | None = None,
-    ) -> Listing[RawMessage]:
-        """The messages of the chat with `peer`, by time; both bounds are in ms and inclusive.
+    async def peer_messages(self, peer: str, *, since: int | None = None) -> Listing[RawMessage]:
+        """The messages of the chat with `peer`, by time; `since` (ms) is inclusive.
 
-        `limit` keeps the newest so many. ZTM behaviour: the agent ignores a limit, and each call
-        resets the unread counter that the person's own client shows.
+        ZTM behaviour: each call resets the unread counter that the person's own client shows.
         """
-        return await self._messages(self._peer(peer), since=since, before=before, limit=limit)
+        return await self._messages(self._peer(peer), since)
 
     async def send_to_peer(self, peer: str, body: object) -> None:
         """Queue a message, as a rule `{"text": …}`.
@@ -173,41 +145,15 @@ class ZtmClient:
         """A group's name and members."""
         return await self._find(self._group(creator, group), answers.group)
 
-    async def put_group(
-        self, creator: str, group: str, *, name: str, members: Sequence[str]
-    ) -> None:
-        """Create or change a group. Raises Refused: we are not its creator."""
-        body = {"name": name, "members": list(members)}
-        await self._ask("POST", self._group(creator, group), json=body)
-
     async def group_messages(
-        self,
-        creator: str,
-        group: str,
-        *,
-        since: int | None = None,
-        before: int | None = None,
-        limit: int | None = None,
+        self, creator: str, group: str, *, since: int | None = None
     ) -> Listing[RawMessage]:
         """As `peer_messages`. ZTM behaviour: messages of non-members are among them."""
-        path = self._group(creator, group)
-        return await self._messages(path, since=since, before=before, limit=limit)
+        return await self._messages(self._group(creator, group), since)
 
     async def send_to_group(self, creator: str, group: str, body: object) -> None:
         """As `send_to_peer`. Raises NotFound: no such group, or we are no member."""
         await self._ask("POST", f"{self._group(creator, group)}/messages", json=body)
-
-    async def upload_file(self, data: bytes) -> str:
-        """Store an attachment; its hash, by which a message's `files` names it."""
-        path = f"{self._chat}/files"
-        return self._read(answers.file_hash, await self._ask("POST", path, content=data), path)
-
-    async def download_file(
-        self, owner: str, file_hash: str, *, max_bytes: int | None = None
-    ) -> bytes | None:
-        """An attachment's bytes; None when it is unknown, or no source can be reached now."""
-        path = f"{self._chat}/files/{quote_name(owner)}/{quote_name(file_hash)}"
-        return await self._find(path, bytes, max_bytes or self._limits.file_data)
 
     def _app(self, endpoint_id: str) -> str:
         return f"{self._mesh}/endpoints/{quote_name(endpoint_id)}/apps/ztm/chat"
@@ -218,15 +164,12 @@ class ZtmClient:
     def _group(self, creator: str, group: str) -> str:
         return f"{self._chat}/groups/{quote_name(creator)}/{quote_name(group)}"
 
-    async def _messages(
-        self, chat: str, *, since: int | None, before: int | None, limit: int | None
-    ) -> Listing[RawMessage]:
-        path = f"{chat}/messages{_query(since=since, before=before)}"
+    async def _messages(self, chat: str, since: int | None) -> Listing[RawMessage]:
+        path = f"{chat}/messages{_since(since)}"
         found = await self._find(path, parse_messages, self._limits.messages)
         messages, flaws = found or ([], [])
         messages.sort(key=lambda message: message.time)
-        kept = messages if limit is None else messages[max(0, len(messages) - limit) :]
-        return Listing(kept, flaws)
+        return Listing(messages, flaws)
 
     async def _get(self, path: str, read: Callable[[bytes], T], max_bytes: int | None = None) -> T:
         return self._read(read, await self._ask("GET", path, max_bytes=max_bytes), path)
@@ -245,7 +188,6 @@ class ZtmClient:
         path: str,
         *,
         json: object = None,
-        content: bytes | None = None,
         max_bytes: int | None = None,
         quote: bool = True,
     ) -> bytes:
@@ -255,7 +197,6 @@ class ZtmClient:
                 method,
                 self._base + path,
                 json=json,
-                content=content,
                 max_bytes=max_bytes or self._limits.other,
                 timeout_s=self._timeout_s,
             )
@@ -293,6 +234,5 @@ def _base(agent_url: str) -> str:
     return agent_url.rstrip("/")
 
 
-def _query(**bounds: int | None) -> str:
-    given = {name: value for name, value in bounds.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
+def _since(since: int | None) -> str:
+    return "" if since is None else f"?since={since}"

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from actors.configuration import PermitFile, PermitServer
-from actors.http.client import HttpClient, HttpError, public_url
+from actors.http.client import HttpClient, HttpError
+from actors.http.urls import public_url
 from actors.ztm.client.errors import AnswerUnreadable, PermitUnusable
 from actors.ztm.client.lenient import parse_value
 

@@ -8,7 +8,7 @@ import pytest
 from actors.agents.command import CommandAgent
 from actors.agents.configured import build_agent
 from actors.agents.echo import EchoAgent
-from actors.agents.openai import OpenAIAgent
+from actors.agents.openai.openai_agent import OpenAIAgent
 from actors.agents.settings import AgentSettings, CommandSettings, EchoSettings, OpenAISettings
 
 SERVER: dict[str, object] = {"kind": "openai", "baseUrl": "http://127.0.0.1:11434/v1", "model": "m"}

@@ -1,4 +1,4 @@
-"""The one door to HTTP, against real servers that answer badly, slowly, endlessly, or never."""
+"""The only way to HTTP, against real servers that answer badly, slowly, endlessly, or never."""
 
 import asyncio
 import json
@@ -19,7 +19,6 @@ from actors.http.client import (
     TooLarge,
     Unreachable,
     UnsendableRequest,
-    public_url,
 )
 from tests.actors.loopback import Received, answer, head, in_loop, loopback, never
 
@@ -356,12 +355,6 @@ async def test_no_error_and_no_log_line_shows_what_an_address_hides(
     async with loopback(lambda _: answer()) as server:
         await ask(f"{server.url}/path?token=hush")
     assert "hush" not in caplog.text
-
-
-@given(st.text())
-def test_any_text_has_a_public_form_that_is_printable(text: str) -> None:
-    assert public_url(text).isprintable()
-    assert public_url("http://u:p@[::1]:80/a?b#c") == "http://[::1]:80/a"
 
 
 def test_a_received_request_keeps_the_raw_target() -> None:

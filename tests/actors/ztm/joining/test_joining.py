@@ -296,4 +296,4 @@ async def test_an_address_that_is_no_agent_is_told_as_it_is() -> None:
     agent = Agent()
     async with serving(agent) as (client, _, _):
         with pytest.raises(NotFound):
-            await client.version()
+            await client.users()

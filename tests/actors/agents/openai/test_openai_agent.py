@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec import Struct
 
-from actors.agents.openai import MAX_BODY_BYTES, OpenAIAgent
+from actors.agents.openai.openai_agent import MAX_BODY_BYTES, OpenAIAgent
+from actors.agents.openai.secret import Secret, key_from_env
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -20,7 +21,6 @@ from actors.agents.protocol import (
     Line,
     Question,
 )
-from actors.agents.secret import Secret, key_from_env
 from actors.agents.settings import OpenAISettings
 from actors.http.client import HttpClient
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.agents.openai.secret import Secret, key_from_env, key_from_file
 from actors.agents.protocol import AgentRefused
-from actors.agents.secret import Secret, key_from_env, key_from_file
 
 
 def key_file(folder: Path, content: bytes, mode: int = 0o600) -> Path:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.agents.openai.server_errors import from_status, retry_after_s
 from actors.agents.protocol import AgentRefused, AgentUnavailable
-from actors.agents.server_errors import from_status, retry_after_s
 
 URL = "http://127.0.0.1:1/v1/chat/completions"
 

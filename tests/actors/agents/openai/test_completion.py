@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.agents.completion import Completion
+from actors.agents.openai.completion import Completion
 from actors.agents.protocol import (
     SILENT,
     AgentBroken,

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.agents.prompt import HISTORY_CHARS, chat_messages, conversation_id
+from actors.agents.openai.prompt import HISTORY_CHARS, chat_messages, conversation_id
 from actors.agents.protocol import Line, Question
 
 Build = Callable[..., Question]

@@ -16,8 +16,10 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 
-from actors.agents.completion import Completion
-from actors.agents.prompt import chat_messages, conversation_id
+from actors.agents.openai.completion import Completion
+from actors.agents.openai.prompt import chat_messages, conversation_id
+from actors.agents.openai.secret import Secret
+from actors.agents.openai.server_errors import from_status
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -27,8 +29,6 @@ from actors.agents.protocol import (
     Answer,
     Question,
 )
-from actors.agents.secret import Secret
-from actors.agents.server_errors import from_status
 from actors.agents.settings import OpenAISettings
 from actors.http.client import (
     BadAnswer,

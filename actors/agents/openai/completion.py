@@ -10,6 +10,7 @@ import re
 
 import msgspec
 
+from actors.agents.openai.server_errors import from_error
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -18,7 +19,6 @@ from actors.agents.protocol import (
     Answer,
     spoken,
 )
-from actors.agents.server_errors import from_error
 
 EVENT_LINE = re.compile(r"(data|event|id|retry)?:")
 LEADING_THOUGHT = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
