@@ -1,8 +1,8 @@
 """A cap on the turns that are with the agents, fair between accounts.
 
-Within an account turns go in the order in which they came, and a conversation has one at a time; a
-free slot goes to each account that waits in its turn. So a busy account delays its own people, not
-those of another.
+Within an account, turns are first come, first served, and a conversation has one at a time. A free
+slot goes to each waiting account in rotation, so a busy account delays its own people, not those of
+another.
 """
 
 import asyncio

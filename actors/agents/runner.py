@@ -1,7 +1,4 @@
-"""Asking an agent about a turn: the question is made from the log, the answer becomes a message.
-
-At most `turns` questions are with the agents at a time, fairly shared between accounts.
-"""
+"""Asking an agent about a turn: the question is made from the log, the answer becomes a message."""
 
 import logging
 import random
@@ -22,7 +19,7 @@ from store.read_models.dead_letters import message_behind
 log = logging.getLogger(__name__)
 
 LOOK_BACK = 400
-"""How many events before a turn its history is taken from."""
+"""From how many events before a turn its history is taken."""
 
 HISTORY_LINES = 40
 """How many earlier messages an agent is given at most; it may take fewer."""
@@ -33,28 +30,31 @@ class TurnGone(RuntimeError):
 
 
 class AgentRunner:
-    """Asks the agents of all accounts. `own` gives each account's user name."""
+    """Asks the agents of all accounts, `turns` questions at a time, fairly shared between accounts.
+
+    `usernames` gives each account's user name.
+    """
 
     def __init__(
-        self, log: EventLog, agents: dict[str, Agent], own: dict[str, str], turns: int
+        self, log: EventLog, agents: dict[str, Agent], usernames: dict[str, str], turns: int
     ) -> None:
         self._log = log
         self._agents = agents
-        self._own = own
-        self._slots = FairSemaphore(turns)
+        self._usernames = usernames
+        self._semaphore = FairSemaphore(turns)
 
     async def ask(self, task: AskTask) -> AgentAnswered | AgentErred:
         """Ask once; what became of it, as a message for the conversation."""
-        async with self._slots.taken_by(task.account):
+        async with self._semaphore.taken_by(task.account):
             began = time.monotonic()
             try:
-                question = question_of(self._log, task, self._own[task.account])
+                question = question_of(self._log, task, self._usernames[task.account])
                 answer = await self._agents[task.account].ask(question)
             except AgentError as error:
                 log.warning("%s, turn %d: %s", task.stream, task.turn, error)
                 return AgentErred(task.turn, task.attempt, _failure(error))
             except Exception as error:
-                # A fault of ours: tried again a few times like any other, then set aside.
+                # A few retries as after any other failure, then the dead letters.
                 log.exception("%s, turn %d: could not ask the agent", task.stream, task.turn)
                 failure = Failure(type(error).__name__, transient=True)
                 return AgentErred(task.turn, task.attempt, failure)
@@ -123,7 +123,7 @@ def _decision_on(recorded: Iterable[Recorded], message: int) -> PolicyDecided | 
 
 
 def _lines(log: EventLog, recorded: Iterable[Recorded], own: str) -> Iterable[Line]:
-    """What was said, as far as it can still be read: erased words leave no line."""
+    """What was said, as far as it can still be read: erased messages leave no line."""
     for record in recorded:
         match record.event:
             case MessageSeen(sender=sender, sent_ms=sent_ms):

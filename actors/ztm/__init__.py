@@ -2,6 +2,7 @@
 
 Everything from the mesh is hostile until it was bounded in size and parsed. From the bottom up:
 
+- `errors`: how it can fail.
 - `client`: the requests, and what comes back.
 - `account_link`: what everything that serves one account shares; with `timing` and `health`.
 - `joining`: getting into the mesh as the right user.

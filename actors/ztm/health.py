@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from actors.ztm.client.errors import ZtmError
+from actors.ztm.errors import ZtmError
 
 
 @dataclass

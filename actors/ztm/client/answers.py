@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from actors.ztm.client.entries import RawMessage, raw_message
-from actors.ztm.client.errors import AnswerUnreadable, DangerousName
 from actors.ztm.client.lenient import parse_value, read_each, read_list
 from actors.ztm.client.paths import checked
+from actors.ztm.errors import AnswerUnreadable, DangerousName
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ import math
 
 from msgspec import Struct
 
-from actors.ztm.client.errors import AnswerUnreadable, DangerousName
 from actors.ztm.client.lenient import read_list
 from actors.ztm.client.paths import checked
+from actors.ztm.errors import AnswerUnreadable, DangerousName
 
 __all__ = ["RawEntry", "RawMessage", "parse_file", "parse_messages", "raw_message"]
 

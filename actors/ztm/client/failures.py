@@ -10,7 +10,8 @@ from actors.http.client import (
     TooLarge,
     UnsendableRequest,
 )
-from actors.ztm.client.errors import (
+from actors.ztm.client.lenient import parse_value
+from actors.ztm.errors import (
     AgentDisconnected,
     AgentTimeout,
     AgentUnreachable,
@@ -26,7 +27,6 @@ from actors.ztm.client.errors import (
     ZtmError,
     excerpt,
 )
-from actors.ztm.client.lenient import parse_value
 
 __all__ = ["of_http", "of_status"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from actors.ztm.client.errors import AnswerUnreadable
+from actors.ztm.errors import AnswerUnreadable
 
 __all__ = ["parse_value", "read_each", "read_list"]
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from actors.ztm.client.errors import DangerousName, excerpt
+from actors.ztm.errors import DangerousName, excerpt
 
 __all__ = [
     "ChatFile",

@@ -4,7 +4,7 @@ import ssl
 import stat
 from pathlib import Path
 
-from actors.ztm.client.errors import TlsFilesUnusable
+from actors.ztm.errors import TlsFilesUnusable
 
 __all__ = ["tls_context"]
 

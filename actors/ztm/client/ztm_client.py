@@ -27,8 +27,8 @@ from actors.ztm.client.answers import (
     Mesh,
 )
 from actors.ztm.client.entries import RawMessage, parse_messages
-from actors.ztm.client.errors import AnswerUnreadable, NotFound, UnusableUrl
 from actors.ztm.client.paths import quote_name, quote_path
+from actors.ztm.errors import AnswerUnreadable, NotFound, UnusableUrl
 
 __all__ = ["Limits", "ZtmClient"]
 

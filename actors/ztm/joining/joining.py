@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from actors.http.client import HttpClient
 from actors.ztm.client.answers import Mesh
-from actors.ztm.client.errors import JoinFailed, WrongUser, excerpt
 from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import JoinFailed, WrongUser, excerpt
 from actors.ztm.joining.permit import PermitFile, PermitSource, read_permit, request_permit
 
 __all__ = ["Joined", "ensure_joined"]

@@ -14,8 +14,8 @@ from msgspec import Struct
 from actors.configuration import PermitFile, PermitServer
 from actors.http.client import HttpClient, HttpError
 from actors.http.urls import public_url
-from actors.ztm.client.errors import AnswerUnreadable, PermitUnusable
 from actors.ztm.client.lenient import parse_value
+from actors.ztm.errors import AnswerUnreadable, PermitUnusable
 
 __all__ = ["Permit", "PermitFile", "PermitServer", "PermitSource", "read_permit", "request_permit"]
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from actors.ztm.client.errors import AgentDisconnected, AgentUnreachable, AnswerTooLarge, ZtmError
 from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import AgentDisconnected, AgentUnreachable, AnswerTooLarge, ZtmError
 
 FETCHES = 16
 """How many files are fetched at a time: the rest of the connections is for other requests."""

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from actors.ztm.account_link import AccountLink
 from actors.ztm.client import answers
-from actors.ztm.client.errors import AnswerUnreadable, ZtmError
 from actors.ztm.client.paths import GroupInfo
 from actors.ztm.delivering.deliveries import Deliveries
 from actors.ztm.delivering.groups import Groups
+from actors.ztm.errors import AnswerUnreadable, ZtmError
 from actors.ztm.reading.arrival_factory import ArrivalFactory, MessageFile
 from actors.ztm.reading.catalogue import Catalogue, PendingFile
 from actors.ztm.reading.fetching import Fetcher, FileUnavailable, TooLarge

@@ -8,9 +8,9 @@ with history, so the newest file is asked first.
 import msgspec
 
 from actors.ztm.client.entries import parse_file
-from actors.ztm.client.errors import AnswerTooLarge, NotConnected, NotFound
 from actors.ztm.client.paths import GroupFile, PeerFile, parse
 from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import AnswerTooLarge, NotConnected, NotFound
 from events.streams import ConversationId, GroupId, PeerId
 
 NEWEST_FILES = 3

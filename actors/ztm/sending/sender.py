@@ -13,7 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from actors.runtime.back_off import BackOff
-from actors.ztm.client.errors import (
+from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import (
     AgentUnreachable,
     DangerousName,
     NotConnected,
@@ -22,7 +23,6 @@ from actors.ztm.client.errors import (
     Unsent,
     ZtmError,
 )
-from actors.ztm.client.ztm_client import ZtmClient
 from actors.ztm.sending.own_files import Found, OwnFiles
 from actors.ztm.sending.send_gate import SendGate
 from actors.ztm.timing import Timing

@@ -11,7 +11,7 @@ from typing import Literal
 from actors.messages import UsersSeen
 from actors.runtime.back_off import BackOff
 from actors.ztm.account_link import AccountLink
-from actors.ztm.client.errors import (
+from actors.ztm.errors import (
     AnswerTooLarge,
     AnswerUnreadable,
     MeshUnknown,

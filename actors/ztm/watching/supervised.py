@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from actors.ztm.client.errors import ZtmError
+from actors.ztm.errors import ZtmError
 from events.streams import ConversationId
 
 log = logging.getLogger(__name__)

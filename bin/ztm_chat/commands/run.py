@@ -23,7 +23,7 @@ def command(config: str | None) -> None:
     from actors.process.daemon import AccountMoved
     from actors.process.logs import set_up_logs
     from actors.process.supervisor import supervise
-    from actors.ztm.client.errors import ZtmError
+    from actors.ztm.errors import ZtmError
     from actors.ztm.timing import Timing
     from store.errors import LogError
 

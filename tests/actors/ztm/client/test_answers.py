@@ -19,7 +19,7 @@ from actors.ztm.client.answers import (
     PeerChat,
 )
 from actors.ztm.client.entries import RawMessage
-from actors.ztm.client.errors import AnswerUnreadable
+from actors.ztm.errors import AnswerUnreadable
 
 PEM = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
 

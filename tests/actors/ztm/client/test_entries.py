@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ztm.client.entries import RawEntry, RawMessage, parse_file, parse_messages
-from actors.ztm.client.errors import AnswerUnreadable
+from actors.ztm.errors import AnswerUnreadable
 
 LIMIT = 10**6
 GOOD = '{"time": 1700000000000, "message": {"text": "hello"}}'

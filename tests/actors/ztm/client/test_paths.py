@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ztm.client.errors import DangerousName
 from actors.ztm.client.paths import (
     ChatFile,
     GroupFile,
@@ -15,6 +14,7 @@ from actors.ztm.client.paths import (
     quote_name,
     quote_path,
 )
+from actors.ztm.errors import DangerousName
 
 SHARED = "/apps/ztm/chat/shared"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from actors.http.client import HttpClient
-from actors.ztm.client.errors import AgentUnreachable, TlsFilesUnusable, ZtmError
 from actors.ztm.client.tls import tls_context
 from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import AgentUnreachable, TlsFilesUnusable, ZtmError
 from tests.actors.loopback import in_loop, json_answer, loopback
 from tests.actors.ztm.certificates import Authority, Issued, demanding
 

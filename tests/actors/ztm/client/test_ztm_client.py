@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from actors.http.client import HttpClient
 from actors.ztm.client.answers import FileInfo, GroupDetails, PeerChat
-from actors.ztm.client.errors import (
+from actors.ztm.client.ztm_client import Limits, ZtmClient
+from actors.ztm.errors import (
     AgentDisconnected,
     AgentTimeout,
     AgentUnreachable,
@@ -31,7 +32,6 @@ from actors.ztm.client.errors import (
     UnusableUrl,
     ZtmError,
 )
-from actors.ztm.client.ztm_client import Limits, ZtmClient
 from tests.actors.loopback import (
     Handler,
     Loopback,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from actors.http.client import HttpClient
-from actors.ztm.client.errors import JoinFailed, NotFound, PermitUnusable, WrongUser, ZtmError
 from actors.ztm.client.ztm_client import ZtmClient
+from actors.ztm.errors import JoinFailed, NotFound, PermitUnusable, WrongUser, ZtmError
 from actors.ztm.joining.joining import Joined, ensure_joined
 from actors.ztm.joining.permit import Permit, PermitFile, PermitServer, PermitSource, read_permit
 from tests.actors.loopback import Received, answer, in_loop, json_answer, loopback

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors.messages import SendFailed, Sent
-from actors.ztm.client.errors import NotConnected
+from actors.ztm.errors import NotConnected
 from actors.ztm.sending.own_files import OwnFiles
 from tests.actors.ztm.conftest import Watch
 from tests.actors.ztm.watched_mesh import group, peer, requests_of

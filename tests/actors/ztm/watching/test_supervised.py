@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from actors.ztm.account_edge import AccountEdge
-from actors.ztm.client.errors import ZtmError
 from actors.ztm.delivering.deliveries import Deliveries
+from actors.ztm.errors import ZtmError
 from actors.ztm.reading.arrival_factory import ArrivalFactory
 from actors.ztm.watching.chat_source import ChatSource
 from actors.ztm.watching.feed import Feed
