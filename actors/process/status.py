@@ -79,7 +79,7 @@ def _account(
     now_ms: int,
     run: RunReport | None,
 ) -> dict[str, Any]:
-    state: AccountState = fold(log.read_stream(account_stream(account.id)))
+    state = _state(account.id, log)
     times, last_foreign_ms = foreign.get(account.id, (0, 0))
     pending = [request for request in state.requests.values() if request.expires_ms > now_ms]
     return {
@@ -99,6 +99,14 @@ def _account(
         "sentByOthers": {"recent": times, "last": last_foreign_ms},
         "health": msgspec.to_builtins(_shown(health)) if health else None,
     }
+
+
+def _state(account: str, log: EventLog) -> AccountState:
+    """What the log says of the account; of a damaged one, nothing."""
+    try:
+        return fold(log.read_stream(account_stream(account)))
+    except LogDamaged:
+        return AccountState()
 
 
 def _is_online(health: Health | None, run: RunReport | None, state: AccountState) -> bool:
@@ -126,9 +134,12 @@ def _shown(health: Health) -> dict[str, Any]:
 
 def _open_work(log: EventLog) -> dict[str, int]:
     work: dict[str, int] = {}
-    for stream, versions in log.open_work():
-        account = _account_of(stream)
-        work[account] = work.get(account, 0) + len(versions)
+    try:
+        for stream, versions in log.open_work():
+            account = _account_of(stream)
+            work[account] = work.get(account, 0) + len(versions)
+    except LogDamaged:
+        return work  # as far as it can be read
     return work
 
 

@@ -13,15 +13,16 @@ from ztm_chat.socket_client import NotRunning, ask
 
 @click.command()
 @config_option
+@click.option("--verbose", is_flag=True, help="Also show every live actor and task.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(config: str | None, as_json: bool) -> None:
+def command(config: str | None, verbose: bool, as_json: bool) -> None:
     """Show what the daemon and its accounts are doing.
 
     Without a running daemon, it shows what the log says.
     """
     settings = configuration(config)
     try:
-        found = ask(settings.gateway.socket, "GET", "/status")
+        found = ask(settings.gateway.socket, "GET", f"/status?verbose={verbose:d}")
     except NotRunning:
         found = _from_log(settings)
     if as_json:
@@ -62,8 +63,28 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"Log {log['path']}: {log['events']:,} events, {log['bytes']:,} bytes.",
     ]
     lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed") if log[trouble]]
+    if found["run"]:
+        lines += _run(found["run"])
     for account in found["accounts"]:
         lines += ["", *_account(account, now_ms, running=found["running"])]
+    return lines
+
+
+def _run(run: dict[str, Any]) -> list[str]:
+    """What failed in the running daemon, and, where it was asked for, its actors and tasks."""
+    lines = []
+    if run["halted"]:
+        lines.append(f"HALTED: no messages are received or answered: {safe(run['halted'])}")
+    for stream, restarts in run["restarts"].items():
+        times = "once" if restarts["total"] == 1 else f"{restarts['total']} times"
+        lines.append(f"  restarted {times}: {safe(stream)} (last error: {restarts['error']})")
+    for task, failing in run["failing"].items():
+        times = "once" if failing["times"] == 1 else f"{failing['times']} times in a row"
+        lines.append(f"  failed {times}, will be tried again: {safe(task)} ({failing['error']})")
+    for actor in run["actors"] or ():
+        state = f"waits for {actor['waits_for']}" if actor["waits_for"] else "idle"
+        lines.append(f"  actor {safe(actor['stream'])}: inbox {actor['inbox']}, {state}")
+    lines += [f"  task {safe(task)}" for task in run["tasks"] or ()]
     return lines
 
 
