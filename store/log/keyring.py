@@ -13,7 +13,6 @@ off by a crash held a key that nothing was written under yet.
 import hashlib
 import hmac
 import json
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +20,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from store.disk.creation import sync_folder
 from store.errors import LogDamaged, LogUnusable
 from store.log.bodies import KEY_ID_BYTES, KeyName, SecretKey
+from store.log.key_file import KeyFile
 
 KEY_BYTES = 32
 """Length of a key, bytes."""
@@ -53,7 +52,7 @@ class Keyring:
         self._ciphers: OrderedDict[KeyName, AESGCM] = OrderedDict()
         self._signature: _Signature | None = None
         self._load()
-        self._fd = self._open_for_append() if writable else -1
+        self._file = self._open() if writable else None
 
     def __repr__(self) -> str:
         return f"Keyring({str(self._path)!r}, {len(self._keys)} keys)"
@@ -97,41 +96,43 @@ class Keyring:
     def destroy(self, person: str) -> bool:
         """Lose the key of `person`, durably. False when there is none."""
         with self._lock:
-            self._check_writable()
             return self._lose([person])
 
     def expire(self, before: int) -> bool:
         """Lose the keys of the weeks before this one, durably. False when there is none."""
         with self._lock:
-            self._check_writable()
             weeks = (owner for owner in self._keys if isinstance(owner, int))
             return self._lose([week for week in weeks if week < before])
 
     def close(self) -> None:
         """Forget all keys in memory."""
         with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-            self._fd = -1
+            if self._file is not None:
+                self._file.close()
+            self._file = None
             self._hold({})
 
     def _lose(self, owners: Sequence[Owner]) -> bool:
+        file = self._writable_file()
         if not any(owner in self._keys for owner in owners):
+            file.settle()  # of one that was lost before, and whose bytes may be there still
             return False
         kept = {owner: key for owner, key in self._keys.items() if owner not in owners}
-        self._rewrite(kept)
+        file.replace(_lines(kept))
         self._hold(kept)
+        file.settle()
         return True
 
     def _ensure(self, owners: Iterable[Owner]) -> None:
         self._refresh()
+        if self._file is not None:
+            self._file.check_usable()
         missing = [owner for owner in owners if owner not in self._keys]
         if not missing:
             return
-        self._check_writable()
+        file = self._writable_file()
         made = {owner: _key(self._entropy(KEY_BYTES)) for owner in missing}
-        _write_all(self._fd, _lines(made))
-        os.fsync(self._fd)
+        file.append(_lines(made))
         self._keys |= made
         self._by_id |= {key.id: key for key in made.values()}
 
@@ -145,9 +146,10 @@ class Keyring:
             self._ciphers.popitem(last=False)
         return cipher
 
-    def _check_writable(self) -> None:
-        if self._fd < 0:
+    def _writable_file(self) -> KeyFile:
+        if self._file is None:
             raise LogUnusable("keys are made and destroyed only by the log's writer")
+        return self._file
 
     def _refresh(self) -> None:
         if not self._writable and self._signature != _signature(self._path):
@@ -158,42 +160,25 @@ class Keyring:
             self._signature = _signature(self._path)
             data = self._path.read_bytes()
         except OSError as error:
-            raise LogUnusable(
-                "the file of keys can't be read", where=str(self._path), found=str(error)
-            ) from error
+            raise self._unreadable(error) from error
         whole = data[: data.rfind(b"\n") + 1]
         self._hold(dict(_parse(number, line, self._path) for number, line in _numbered(whole)))
-        if self._writable and len(whole) < len(data):
-            os.truncate(self._path, len(whole))
+
+    def _open(self) -> KeyFile:
+        try:
+            return KeyFile(self._path)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> LogUnusable:
+        return LogUnusable(
+            "the file of keys can't be opened", where=str(self._path), found=str(error)
+        )
 
     def _hold(self, keys: dict[Owner, SecretKey]) -> None:
         self._keys = keys
         self._by_id = {key.id: key for key in keys.values()}
         self._ciphers.clear()
-
-    def _open_for_append(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._path, flags)
-
-    def _rewrite(self, keys: dict[Owner, SecretKey]) -> None:
-        fresh = self._path.with_name(self._path.name + ".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(fresh, flags, 0o600)
-        try:
-            _write_all(fd, _lines(keys))
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        old = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            fresh.rename(self._path)
-            sync_folder(self._path.parent)
-            os.pwrite(old, bytes(os.fstat(old).st_size), 0)
-            os.fsync(old)
-        finally:
-            os.close(old)
-        os.close(self._fd)
-        self._fd = self._open_for_append()
 
 
 def _key(secret: bytes) -> SecretKey:
@@ -226,12 +211,6 @@ def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, SecretKey]:
             cure="restore the file from a backup",
         )
     return owner, _key(secret)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _signature(path: Path) -> _Signature:

@@ -166,10 +166,12 @@ def test_keys_that_can_not_be_written_fail_the_commit(folder: Path) -> None:
     with pytest.raises(OSError, match=r"keys\.new"):
         log.destroy("alice")
     assert log.key("alice")
-    log._keyring._fd, fd = 1_000_000, log._keyring._fd
+    file = log._keyring._file
+    assert file is not None
+    file._fd, fd = 1_000_000, file._fd
     with pytest.raises(LogFailed, match="Bad file descriptor"):
         add_all(log, Draft(ALICE, tick(), bodies=(body("hello", person="stranger"),)))
-    log._keyring._fd = fd
+    file._fd = fd
     with pytest.raises(LogFailed):
         add(log, BOB, tick())
     assert len(failures) == 1
