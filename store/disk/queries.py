@@ -6,11 +6,10 @@ Transactions stay short: one that stays open keeps LMDB from using freed pages a
 grows. So whatever may be long is asked for a portion at a time.
 """
 
+from collections.abc import Iterator
 from itertools import islice, takewhile
-from typing import NamedTuple
 
 from events.conversation.identity import IDENTITY_BYTES
-from store.disk.batch import chain_hash, previous_hash
 from store.disk.layout import (
     POSITION,
     Cursor,
@@ -24,7 +23,8 @@ from store.disk.layout import (
     unpack_u64_pair,
     unspan,
 )
-from store.disk.position import Position
+from store.disk.position import Head, Position
+from store.disk.walk import SoundBatch, require_sound, walk
 from store.errors import LogDamaged
 
 PORTION_EVENTS = 10_000
@@ -33,54 +33,52 @@ PORTION_BATCHES = 256
 _LAST = (1 << 64) - 1
 
 
-class Value(NamedTuple):
-    """A batch as it lies in the log, by its key."""
-
-    first: int
-    data: bytes
-
-
 def position(txn: Transaction, tables: Tables) -> Position:
     """The end of the log."""
     return decode_position(txn.get(POSITION, db=tables.meta) or b"")
 
 
-def batches_after(txn: Transaction, tables: Tables, after: int) -> list[Value]:
+def batches_after(
+    txn: Transaction, tables: Tables, after: int, before: bytes = b""
+) -> list[SoundBatch]:
     """A portion of the batches that hold the events past `after`; none when there are none.
 
-    Each is checked against the hash that its successor, or the end of the log, has of it.
+    `before`: the hash that the first of them must continue (empty: any). Raises `LogDamaged`.
     """
-    end = position(txn, tables)
-    cursor = txn.cursor(tables.log)
-    if after >= end.seq or not _seek(cursor, pack_u64(after + 1)):
+    end = position(txn, tables).head
+    if after >= end.seq:
         return []
-    values: list[Value] = []
+    cursor = txn.cursor(tables.log)
+    there = _seek(cursor, pack_u64(after + 1))
+    first = 0 if there and after else after + 1
+    found: list[SoundBatch] = []
     size = 0
-    for key, data in cursor:
-        first = unpack_u64(key)
-        if values:
-            _check(values[-1], previous_hash(data))
-            if first - after > PORTION_EVENTS or size > PORTION_BYTES:
-                return values
-        values.append(Value(first, data))
-        size += len(data)
-    _check(values[-1], end.hash)
-    return values
+    for step in walk(_entries(cursor) if there else (), end=end, first=first, before=before):
+        sound = require_sound(step)
+        if found and (sound.first - after > PORTION_EVENTS or size > PORTION_BYTES):
+            break
+        found.append(sound)
+        size += len(sound.data)
+    return found
 
 
-def batch_of(txn: Transaction, tables: Tables, seq: int) -> Value | None:
-    """The batch that holds the event `seq`, checked."""
-    if not 0 < seq <= position(txn, tables).seq:
+def batch_of(txn: Transaction, tables: Tables, seq: int) -> SoundBatch | None:
+    """The batch that holds the event `seq`. Raises `LogDamaged`."""
+    end = position(txn, tables).head
+    if not 0 < seq <= end.seq:
         return None
     cursor = txn.cursor(tables.log)
-    return _checked(txn, tables, cursor) if _seek(cursor, pack_u64(seq)) else None
+    return _batch_at(cursor, end) if _seek(cursor, pack_u64(seq)) else None
 
 
-def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int) -> list[Value]:
-    """A portion of the batches that hold the stream's events past `after`, checked."""
+def batches_of_stream(
+    txn: Transaction, tables: Tables, stream: int, after: int
+) -> list[SoundBatch]:
+    """A portion of the batches that hold the stream's events past `after`. Raises `LogDamaged`."""
+    end = position(txn, tables).head
     cursor = txn.cursor(tables.index)
     log = txn.cursor(tables.log)
-    values: list[Value] = []
+    found: list[SoundBatch] = []
     size = 0
     if after >= stream_version(txn, tables, stream) or not _seek(
         cursor, pack_u64_pair(stream, after + 1)
@@ -89,16 +87,16 @@ def batches_of_stream(txn: Transaction, tables: Tables, stream: int, after: int)
     for key, value in cursor:
         if (
             unpack_u64_pair(key)[0] != stream
-            or len(values) == PORTION_BATCHES
+            or len(found) == PORTION_BATCHES
             or size > PORTION_BYTES
         ):
             break
         first, _ = unspan(value)
         if not log.set_key(pack_u64(first)):
             raise LogDamaged("the index names a batch that isn't there", found=str(first))
-        values.append(_checked(txn, tables, log))
-        size += len(values[-1].data)
-    return values
+        found.append(_batch_at(log, end))
+        size += len(found[-1].data)
+    return found
 
 
 def stream_name(txn: Transaction, tables: Tables, stream: int) -> str:
@@ -148,20 +146,11 @@ def _seek(cursor: Cursor, key: bytes) -> bool:
     return cursor.last()
 
 
-def _checked(txn: Transaction, tables: Tables, cursor: Cursor) -> Value:
-    """The batch under the cursor, which then stands on its successor."""
-    key, data = cursor.item()
-    value = Value(unpack_u64(key), data)
-    expected = previous_hash(cursor.value()) if cursor.next() else position(txn, tables).hash
-    _check(value, expected)
-    return value
+def _entries(cursor: Cursor) -> Iterator[tuple[int, bytes]]:
+    """The batches from the cursor on, by key."""
+    return ((unpack_u64(key), data) for key, data in cursor)
 
 
-def _check(value: Value, expected: bytes) -> None:
-    if chain_hash(value.data) != expected:
-        raise LogDamaged(
-            "the log is not what was written",
-            where=f"the batch of event {value.first}",
-            found="its hash is not the one that was recorded after it",
-            cure="restore the log from a backup",
-        )
+def _batch_at(cursor: Cursor, end: Head) -> SoundBatch:
+    """The batch under the cursor."""
+    return require_sound(next(walk(_entries(cursor), end=end)))

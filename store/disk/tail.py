@@ -1,8 +1,10 @@
-"""Does the log's end agree with itself? What is looked at on opening, whatever the log's length."""
+"""What is checked when a log is opened, whatever its length: does its end agree with itself?"""
+
+from typing import NoReturn
 
 from events.codec import UNREADABLE
 from store.disk import batch, queries
-from store.disk.batch import Batch, chain_hash, genesis
+from store.disk.batch import Batch, genesis
 from store.disk.layout import (
     POSITION,
     Tables,
@@ -11,33 +13,30 @@ from store.disk.layout import (
     unpack_u64,
 )
 from store.disk.position import Position
+from store.disk.walk import Damage, walk, walk_decoded
 from store.errors import LogDamaged
+
+_CURE = "restore the log from a backup"
 
 
 def check_tail(txn: Transaction, tables: Tables, log_id: str, where: str) -> Position:
     """The log's position, which its last batch and the streams in it confirm, or `LogDamaged`."""
     try:
         position = decode_position(txn.get(POSITION, db=tables.meta) or b"")
-        cursor = txn.cursor(tables.log)
-        if not cursor.last():
-            _demand(position.seq == 0 and position.hash == genesis(log_id), "events", where)
-            return position
-        key, value = cursor.item()
-        _demand(
-            chain_hash(value) == position.hash, "last batch", f"{where}, event {unpack_u64(key)}"
-        )
-        last = batch.decode(value)
-        count = sum(len(run.entries) for run in last.runs)
-        _demand(unpack_u64(key) == last.first, "last batch's key", where)
-        _demand(last.first + count - 1 == position.seq, "last sequence", where)
-        _check_streams(txn, tables, last, where)
     except UNREADABLE as error:
         raise LogDamaged(
-            "the log's last batch can't be read",
-            where=where,
-            found=str(error),
-            cure="restore the log from a backup",
+            "the log's recorded end can't be read", where=where, found=str(error), cure=_CURE
         ) from error
+    cursor = txn.cursor(tables.log)
+    if not cursor.last():
+        _demand(position.seq == 0 and position.hash == genesis(log_id), "events", where)
+        return position
+    key, data = cursor.item()
+    first, end = unpack_u64(key), position.head
+    for step in walk_decoded(walk([(first, data)], end=end), first=first, last=end.seq):
+        if isinstance(step, Damage):
+            _disagree("last batch", f"{where}, event {first}", step.reason)
+        _check_streams(txn, tables, step.content, where)
     return position
 
 
@@ -53,8 +52,10 @@ def _check_streams(
 
 def _demand(agrees: bool, what: str, where: str) -> None:
     if not agrees:
-        raise LogDamaged(
-            f"the log's {what} and its recorded end disagree",
-            where=where,
-            cure="restore the log from a backup",
-        )
+        _disagree(what, where)
+
+
+def _disagree(what: str, where: str, found: str = "") -> NoReturn:
+    raise LogDamaged(
+        f"the log's {what} and its recorded end disagree", where=where, found=found, cure=_CURE
+    )

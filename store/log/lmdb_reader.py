@@ -9,7 +9,7 @@ from events.event import Draft, Recorded
 from store.disk import batch, queries
 from store.disk.database import Database
 from store.disk.layout import unpack_u64_pair
-from store.disk.queries import Value
+from store.disk.walk import SoundBatch
 from store.errors import LogUnusable
 from store.log import bodies
 from store.log.commit_group import StreamState
@@ -66,9 +66,9 @@ class LmdbReader:
 
     def event(self, seq: int) -> Recorded | None:
         """See `EventLog`."""
-        value = self._database.query(queries.batch_of, seq)
-        found = self._events(value) if value else []
-        return next((recorded for recorded in found if recorded.seq == seq), None)
+        found = self._database.query(queries.batch_of, seq)
+        events = self._events(found) if found else []
+        return next((recorded for recorded in events if recorded.seq == seq), None)
 
     def read(self, after: int = 0) -> Iterator[Recorded]:
         """See `EventLog`."""
@@ -94,13 +94,9 @@ class LmdbReader:
         Gives the sequence up to which the log is proved now; `seq` itself at the log's end. Raises
         `LogDamaged` for the first batch that is not what was written, or is missing.
         """
-        end = self.head().seq
-        values = self._database.query(queries.batches_after, seq)
-        if values:
-            return self._events(values[-1])[-1].seq
-        if seq < end:
-            raise self._database.damaged("it is missing", f"event {seq + 1}")
-        return seq
+        before = b"" if seq else batch.genesis(self.log_id)
+        found = self._database.query(queries.batches_after, seq, before)
+        return self._events(found[-1])[-1].seq if found else seq
 
     def streams(self, prefix: str = "") -> Iterator[str]:
         """See `EventLog`."""
@@ -172,11 +168,11 @@ class LmdbReader:
             self._news.wait_for(lambda: self.head().seq > seq, timeout=_POLL_S)
 
     def _read(self, after: int) -> Iterator[list[Recorded]]:
-        while values := self._database.query(queries.batches_after, after):
-            for value in values:
-                recorded = self._events(value)
-                if value.first <= after:
-                    recorded = recorded[after + 1 - value.first :]
+        while portion := self._database.query(queries.batches_after, after):
+            for found in portion:
+                recorded = self._events(found)
+                if found.first <= after:
+                    recorded = recorded[after + 1 - found.first :]
                 if not recorded or recorded[0].seq != after + 1:
                     raise self._database.damaged("it is missing", f"event {after + 1}")
                 after = recorded[-1].seq
@@ -186,25 +182,26 @@ class LmdbReader:
         state = self._database.query(find_stream, stream)
         if state is None:
             return
-        while values := self._database.query(queries.batches_of_stream, state.id, after):
-            for value in values:
-                run = [each for each in self._events_of(state, value) if each.version > after]
+        while portion := self._database.query(queries.batches_of_stream, state.id, after):
+            for found in portion:
+                events = self._events_of(state, found)
+                run = [recorded for recorded in events if recorded.version > after]
                 if not run or run[0].version != after + 1:
                     raise self._database.damaged("it is missing", f"{stream!r}, {after + 1}")
                 after = run[-1].version
                 yield run
 
-    def _events(self, value: Value) -> list[Recorded]:
+    def _events(self, found: SoundBatch) -> list[Recorded]:
         try:
-            return batch.recorded_batch(batch.decode(value.data), self._names)
+            return batch.recorded_batch(batch.decode(found.data), self._names)
         except UNREADABLE as error:
-            raise self._database.damaged(error, f"batch of event {value.first}") from error
+            raise self._database.damaged(error, f"batch of event {found.first}") from error
 
-    def _events_of(self, state: StreamState, value: Value) -> list[Recorded]:
+    def _events_of(self, state: StreamState, found: SoundBatch) -> list[Recorded]:
         try:
-            return batch.recorded_stream(value.data, state.id, state.name)
+            return batch.recorded_stream(found.data, state.id, state.name)
         except UNREADABLE as error:
-            raise self._database.damaged(error, f"batch of event {value.first}") from error
+            raise self._database.damaged(error, f"batch of event {found.first}") from error
 
     def _scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         start = prefix

@@ -6,26 +6,28 @@ else is read in a process apart, for LMDB may die of damaged pages.
 """
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from events.codec import UNREADABLE
 from store.disk import batch
-from store.disk.batch import chain_hash, genesis, previous_hash
-from store.disk.data_file import structure
+from store.disk.data_file import check_data_file, structure
 from store.disk.layout import DATA_FILE, unslot
+from store.disk.walk import Damage, Flaw
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.log import bodies
+from store.log.lmdb_log import LmdbLog
 from store.log.snapshots import FOLDER
+from store.maintenance.index_check import IndexCheck
 from store.maintenance.isolation import run_isolated
-from store.maintenance.kept_states import compare_snapshots
 from store.maintenance.raw_log import RawLog, opened
-from store.maintenance.rebuilt import Rebuilt
+from store.maintenance.snapshot_check import compare_snapshots
 
-MOST = 20
-"""How many damaged places of a part are told."""
+MAX_PLACES = 20
+"""How many damaged places of a part are listed."""
 
 _ATTEMPTS = 3
 
@@ -44,16 +46,36 @@ def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[CheckedPart]
     `fingerprint`: of the code that folds, for the snapshots. Raises `LogUnusable` when there is no
     log, or not its keys.
     """
-    parts = [_apart("chain", folder, _chain)]
-    if not quick:
-        parts.insert(0, _pages(folder / DATA_FILE))
-        parts.append(_apart("words", folder, _words))
-        parts.append(_apart("indexes", folder, _indexes))
-        parts.append(_apart("snapshots", folder, _snapshots, fingerprint))
-    return parts
+    chain = _isolated("chain", folder, _chain)
+    if quick:
+        return [chain]
+    return [
+        _pages(folder / DATA_FILE),
+        chain,
+        _isolated("words", folder, _words),
+        _isolated("indexes", folder, _indexes),
+        _isolated("snapshots", folder, _snapshots, fingerprint),
+    ]
 
 
-def _apart(name: str, folder: Path, look: Callable[..., CheckedPart], *args: object) -> CheckedPart:
+def examine(folder: Path) -> list[str]:
+    """All damage of a log that nobody writes, in sentences; nothing when it is sound.
+
+    Done in this process: what reads the pages with LMDB comes after they were found sound.
+    """
+    try:
+        check_data_file(folder / DATA_FILE)
+        if damage := _pages(folder / DATA_FILE).damage:
+            return list(damage)
+        LmdbLog.open_reader(folder).close()
+        return [place for look in (_chain, _words, _indexes) for place in look(folder).damage]
+    except LogError as error:
+        return [str(error)]
+
+
+def _isolated(
+    name: str, folder: Path, look: Callable[..., CheckedPart], *args: object
+) -> CheckedPart:
     try:
         return run_isolated(folder, look, folder, *args)
     except LogUnusable:
@@ -72,7 +94,7 @@ def _pages(path: Path) -> CheckedPart:
         before = _meta_pages(path)
         problems = structure(path)
         if not problems or _meta_pages(path) == before:
-            return CheckedPart("pages", seen, tuple(problems[:MOST]))
+            return CheckedPart("pages", seen, tuple(problems[:MAX_PLACES]))
     return CheckedPart(
         "pages", "not looked at: the daemon writes all the while, and pages move then"
     )
@@ -84,67 +106,41 @@ def _meta_pages(path: Path) -> bytes:
 
 
 def _chain(folder: Path) -> CheckedPart:
+    batches = seq = 0
+    damage: list[str] = []
     with opened(folder) as source:
-        walk = _Walk(source)
-        damage = tuple(islice(walk.damage(), MOST))
-        return CheckedPart("chain", f"{walk.batches:,} batches up to event {walk.seq:,}", damage)
-
-
-class _Walk:
-    """All batches in their order, each held against the hash that comes after it."""
-
-    def __init__(self, source: RawLog) -> None:
-        self._source = source
-        self.batches = 0
-        self.seq = 0
-
-    def damage(self) -> Iterator[str]:
-        """Each batch that is not what was written, or is missing."""
-        end = self._source.position()
-        before = genesis(self._source.log_id)
-        last: tuple[int, bytes] | None = None
         try:
-            for key, data in self._source.batches(1):
-                if last is not None:
-                    yield from self._compare(*last, key - 1, previous_hash(data))
-                elif key > 1 or previous_hash(data) != before:
-                    yield f"events 1 to {key}: the log doesn't begin as it did"
-                last = (key, data)
-                if key > end.seq:  # written since
-                    return
-            if last is not None:
-                yield from self._compare(*last, end.seq, end.hash)
-            elif end.seq or end.hash != before:
-                yield f"events 1 to {end.seq}: there are none"
+            for step in source.walk_decoded(source.position().head):
+                batches, seq = batches + 1, step.last
+                if isinstance(step, Damage):
+                    damage.append(_told(source, step))
+                if len(damage) == MAX_PLACES:
+                    break
         except LogError as error:
-            yield f"from event {self.seq + 1} on: {error}"
+            damage.append(f"from event {seq + 1} on: {error}")
+    return CheckedPart("chain", f"{batches:,} batches up to event {seq:,}", tuple(damage))
 
-    def _compare(self, key: int, data: bytes, until: int, expected: bytes) -> Iterator[str]:
-        self.batches += 1
-        self.seq = until
-        events, streams = self._inside(data)
-        if chain_hash(data) != expected:
-            within = f" (in it: {streams})" if streams else ""
-            yield f"events {key} to {until}: the batch is not what was written{within}"
-        elif key + events - 1 != until:
-            yield f"events {key + events} to {until}: they are missing"
 
-    def _inside(self, data: bytes) -> tuple[int, str]:
-        """How many events, and of which streams, as far as that can be read."""
-        try:
-            runs = batch.decode(data).runs
-        except (msgspec.MsgspecError, ValueError):
-            return 0, ""
-        names = {run.stream: run.name for run in runs}
-        return sum(len(run.entries) for run in runs), ", ".join(
-            name or self._name(stream) for stream, name in names.items()
-        )
+def _told(source: RawLog, damage: Damage) -> str:
+    names = _streams_in(source, damage.data) if damage.flaw is Flaw.ALTERED else ""
+    within = f" (in it: {names})" if names else ""
+    return f"events {damage.first} to {damage.last}: {damage.flaw.value}{within}"
 
-    def _name(self, stream: int) -> str:
-        try:
-            return self._source.stream_name(stream)
-        except LogError:
-            return f"stream {stream}"
+
+def _streams_in(source: RawLog, data: bytes) -> str:
+    """Whose events they are, as far as that can be read."""
+    try:
+        names = {run.stream: run.name for run in batch.decode(data).runs}
+    except UNREADABLE:
+        return ""
+    return ", ".join(name or _name(source, stream) for stream, name in names.items())
+
+
+def _name(source: RawLog, stream: int) -> str:
+    try:
+        return source.stream_name(stream)
+    except LogError:
+        return f"stream {stream}"
 
 
 def _words(folder: Path) -> CheckedPart:
@@ -163,7 +159,7 @@ def _words(folder: Path) -> CheckedPart:
                 intact += 1
             except LogDamaged:
                 damage.append(f"event {seq}, body {slot}: it is not what was written")
-                if len(damage) == MOST:
+                if len(damage) == MAX_PLACES:
                     break
     erased = f", {without_key:,} whose key was destroyed" if without_key else ""
     return CheckedPart("words", f"{intact:,} bodies{erased}", tuple(damage))
@@ -171,20 +167,20 @@ def _words(folder: Path) -> CheckedPart:
 
 def _indexes(folder: Path) -> CheckedPart:
     with opened(folder) as source:
-        rebuilt = Rebuilt(source)
-        found = islice(rebuilt.compare(), MOST)
-        damage = tuple(f"table {one.table}: {one.what}" for one in found)
-        return CheckedPart("indexes", f"{sum(rebuilt.entries.values()):,} entries", damage)
+        indexes = IndexCheck(source)
+        differences = islice(indexes.compare(), MAX_PLACES)
+        damage = tuple(f"table {found.table}: {found.what}" for found in differences)
+        return CheckedPart("indexes", f"{sum(indexes.entries.values()):,} entries", damage)
 
 
 def _snapshots(folder: Path, fingerprint: bytes) -> CheckedPart:
-    """One that isn't believed is no damage: it is ignored, and made again."""
+    """One that would not be used is no damage: it is ignored, and made again."""
     with opened(folder) as source:
-        kept = list(compare_snapshots(folder, source.log, fingerprint))
+        used = list(compare_snapshots(folder, source.log, fingerprint))
     files = sum(1 for path in (folder / FOLDER).glob("*") if not path.suffix)
-    wrong = (one for one in kept if not one.agrees)
-    return CheckedPart(
-        "snapshots",
-        f"{len(kept):,} in use, {files - len(kept):,} ignored",
-        tuple(f"{one.stream}, version {one.version}: not what its events fold to" for one in wrong),
+    damage = tuple(
+        f"{snapshot.stream}, version {snapshot.version}: not what its events fold to"
+        for snapshot in used
+        if not snapshot.agrees
     )
+    return CheckedPart("snapshots", f"{len(used):,} in use, {files - len(used):,} ignored", damage)

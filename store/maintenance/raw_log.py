@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from store.disk import queries
+from store.disk.batch import chain_hash, genesis
 from store.disk.creation import KEYS_FILE
 from store.disk.database import Database
 from store.disk.layout import DATA_FILE, MAP_SIZE, Tables, Transaction, pack_u64, unpack_u64
-from store.disk.position import Position
+from store.disk.position import Head, Position
+from store.disk.walk import Damage, DecodedBatch, SoundBatch, walk, walk_decoded
 from store.errors import LogUnusable
 from store.log.keyring import Keyring
 from store.log.lmdb_reader import LmdbReader
@@ -51,21 +53,46 @@ class RawLog:
         """The log's end as it is recorded."""
         return self._database.query(queries.position)
 
-    def batches(self, first: int) -> Iterator[tuple[int, bytes]]:
-        """The batches with a key from `first` on, by key."""
-        return ((unpack_u64(key), data) for key, data in self.entries("log", pack_u64(first)))
+    def batches(
+        self, first: int, portion_bytes: int = PORTION_BYTES
+    ) -> Iterator[tuple[int, bytes]]:
+        """The batches with a key from `first` on, by key, as they lie there."""
+        entries = self.entries("log", pack_u64(first), portion_bytes)
+        return ((unpack_u64(key), data) for key, data in entries)
 
-    def batch_before(self, first: int) -> bytes | None:
-        """The batch just before the key `first`."""
-        return self._database.query(_before, pack_u64(first))
+    def walk(
+        self,
+        end: Head | None,
+        *,
+        first: int = 1,
+        before: bytes = b"",
+        until: int = 1 << 64,
+        portion_bytes: int = PORTION_BYTES,
+    ) -> Iterator[SoundBatch | Damage]:
+        """The batches from the event `first` on (see `store.disk.walk`), read a portion at a time.
+
+        `before`: the hash of the batch before them; empty: that of the batch that is there.
+        """
+        before = before or self._hash_before(first)
+        batches = self.batches(first, portion_bytes)
+        return walk(batches, end=end, first=first, before=before, until=until)
+
+    def walk_decoded(
+        self, end: Head, *, first: int = 1, before: bytes = b"", until: int = 1 << 64
+    ) -> Iterator[DecodedBatch | Damage]:
+        """The same, with their events, which must lead up to the event `until` or to the `end`."""
+        steps = self.walk(end, first=first, before=before, until=until)
+        return walk_decoded(steps, first=first, last=min(until, end.seq))
 
     def batch_key(self, seq: int) -> int:
         """The key of the batch that holds the event `seq`, or of the last one before it; or 1."""
         return self._database.query(_key_at, pack_u64(seq))
 
-    def entries(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """A table's entries from the key `start` on."""
-        while portion := self._database.query(_portion, table, start):
+    def entries(
+        self, table: str, start: bytes = b"", portion_bytes: int = PORTION_BYTES
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """A table's entries from the key `start` on; about `portion_bytes` in one transaction."""
+        while portion := self._database.query(_portion, table, start, portion_bytes):
             yield from portion
             start = portion[-1][0] + b"\0"
 
@@ -76,6 +103,11 @@ class RawLog:
     def close(self) -> None:
         """Let it go."""
         self.log.close()
+
+    def _hash_before(self, first: int) -> bytes:
+        """The hash of the batch just before the key `first`."""
+        data = self._database.query(_before, pack_u64(first)) if first > 1 else None
+        return chain_hash(data) if data else genesis(self.log_id)
 
 
 @contextmanager
@@ -88,7 +120,9 @@ def opened(folder: Path) -> Iterator[RawLog]:
         source.close()
 
 
-def _portion(txn: Transaction, tables: Tables, table: str, start: bytes) -> Entries:
+def _portion(
+    txn: Transaction, tables: Tables, table: str, start: bytes, portion_bytes: int
+) -> Entries:
     cursor = txn.cursor(getattr(tables, table))
     found: Entries = []
     size = 0
@@ -96,7 +130,7 @@ def _portion(txn: Transaction, tables: Tables, table: str, start: bytes) -> Entr
         for key, value in cursor:
             found.append((key, value))
             size += len(key) + len(value)
-            if size > PORTION_BYTES:
+            if size > portion_bytes:
                 break
     return found
 

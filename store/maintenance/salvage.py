@@ -23,11 +23,11 @@ from store.disk.layout import (
     About,
     Tables,
     Transaction,
-    pack_u64,
     slot,
     unslot,
 )
 from store.disk.position import Position
+from store.disk.walk import Damage
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.log import bodies
 from store.log.append import Append, IndexChanges, StreamAppend
@@ -35,9 +35,9 @@ from store.log.commit_group import CommitGroup, StreamState
 from store.log.event_log import Head
 from store.log.transaction import SealedBody, TransactionView, write_group
 from store.maintenance.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from store.maintenance.isolation import ReaderDied, run_isolated
-from store.maintenance.raw_log import RawLog, opened
+from store.maintenance.raw_log import PORTION_BYTES, RawLog, opened
 
 BATCHES = 1_000
 """How many batches are flushed to the disk together."""
@@ -137,41 +137,41 @@ class _Copying:
         self._batches = batches
         self._end = _position(source)
         self._position = new.query(queries.position)
+        self._steps = source.walk(
+            self._end.head if self._end else None,
+            first=self._position.seq + 1,
+            before=self._position.hash,
+            portion_bytes=PORTION_BYTES if batches > 1 else 0,
+        )
         self._states: dict[str, StreamState] = {}
         self._lost = 0
+        self._why = ""
 
     def run(self) -> _Saved:
         """Copy until the end, or until the first batch that can't be proved."""
-        why = ""
-        while not why and not self._done():
+        more = True
+        while more:
             with self._new.writing() as txn:
-                why = self._portion(txn)
-        return _Saved(self._end.seq if self._end else None, self._lost, why)
+                more = self._portion(txn)
+        return _Saved(self._end.seq if self._end else None, self._lost, self._why)
 
-    def _done(self) -> bool:
-        return self._end is not None and self._position.seq == self._end.seq
-
-    def _portion(self, txn: Transaction) -> str:
+    def _portion(self, txn: Transaction) -> bool:
+        """Copy some batches in one commit; False when there are no more that can be copied."""
         for _ in range(self._batches):
-            if self._done():
-                return ""
             try:
-                group = self._again(txn, self._proved())
+                step = next(self._steps, None)
+                if step is None:
+                    return False
+                if isinstance(step, Damage):
+                    self._why = f"event {step.batch}: {step.flaw.value}"
+                    return False
+                group = self._again(txn, step.data)
             except (_Unproved, LogError, *UNREADABLE) as reason:
-                return f"event {self._position.seq + 1}: {reason}"
+                self._why = f"event {self._position.seq + 1}: {reason}"
+                return False
             self._position = write_group(txn, self._new.tables, group, self._bodies(group))
             self._states.update(group.streams)
-        return ""
-
-    def _proved(self) -> bytes:
-        """The next batch."""
-        data, after = self._source.ask(_with_next, self._position.seq + 1)
-        if data is None:
-            raise _Unproved("its batch is missing")
-        expected = after or (self._end.hash if self._end else b"")
-        if batch.chain_hash(data) != expected:
-            raise _Unproved("its batch is not the one whose hash was recorded after it")
-        return data
+        return True
 
     def _again(self, txn: Transaction, data: bytes) -> CommitGroup:
         """The batch's events admitted anew; they must make the same batch."""
@@ -189,7 +189,7 @@ class _Copying:
             part = _part(name, run.entries)
             group.admit(Append((part,), {}, (), (), len(part.entries), len(part.encoded)))
         if group.seal()[0] != data:
-            raise _Unproved("its batch, recorded again, comes out differently")
+            raise _Unproved("the batch, recorded again, comes out differently")
         return group
 
     def _bodies(self, group: CommitGroup) -> list[SealedBody]:
@@ -198,7 +198,7 @@ class _Copying:
         except LogDamaged:
             self._lost += group.count
             return []
-        whole = [one for one in found if self._opens(one)]
+        whole = [body for body in found if self._opens(body)]
         self._lost += len(found) - len(whole)
         return whole
 
@@ -233,15 +233,6 @@ def _position(source: RawLog) -> Position | None:
 
 def _about(txn: Transaction, tables: Tables) -> About:
     return msgspec.msgpack.decode(txn.get(ABOUT, db=tables.meta) or b"", type=About)
-
-
-def _with_next(txn: Transaction, tables: Tables, first: int) -> tuple[bytes | None, bytes | None]:
-    """The batch with this key, and the hash that its successor has of it."""
-    cursor = txn.cursor(tables.log)
-    if not cursor.set_key(pack_u64(first)):
-        return None, None
-    data = cursor.value()
-    return data, batch.previous_hash(cursor.value()) if cursor.next() else None
 
 
 def _bodies_of(txn: Transaction, tables: Tables, first: int, last: int) -> list[SealedBody]:

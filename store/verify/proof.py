@@ -51,9 +51,8 @@ def plan(source: RawLog, parts: int = 1) -> Plan:
     keys = sorted({source.batch_key(seq) for seq in wanted} - {0})
     keys[0] = 1
     lasts = [*(key - 1 for key in keys[1:]), end.seq]
-    hashes = [b""] * (len(keys) - 1) + [end.hash]
-    stretches = tuple(map(Stretch, keys, lasts, hashes))
-    return Plan(source.log_id, end, stretches)
+    stretches = (Stretch(*bounds, end.head) for bounds in zip(keys, lasts, strict=True))
+    return Plan(source.log_id, end, tuple(stretches))
 
 
 def heads_within(
@@ -72,7 +71,6 @@ def conclude(
     findings = findings or [one.blocked for one in sections if one.blocked]
     if not findings:
         findings += _seams(planned, sections)
-        findings += _end(planned)
         findings += _names(source, sections)
     findings += _kept(planned, heads)
     total = planned.end
@@ -115,12 +113,6 @@ def _seams(planned: Plan, sections: Sequence[Proved]) -> Iterable[Finding]:
                 what = f"stream {stream} goes on with version {begins} after {versions.get(stream)}"
                 yield Finding(stretch.first, what)
         versions |= section.ends
-
-
-def _end(planned: Plan) -> Iterable[Finding]:
-    """A log of no events has a hash too; of any other the last section saw to it."""
-    if planned.end.seq == 0 and planned.end.hash != genesis(planned.log_id):
-        yield Finding(0, "the log is empty, and its recorded head is not that of an empty one")
 
 
 def _names(source: RawLog, sections: Sequence[Proved]) -> Iterable[Finding]:

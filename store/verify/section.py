@@ -5,15 +5,15 @@ with the number of events.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from events.conversation.events import MessageSeen, PolicyDecided
 from events.event import Event
-from store.disk import batch
-from store.disk.batch import Batch, Entry, Run, chain_hash, genesis, previous_hash
+from store.disk.batch import Batch, Entry, Run
+from store.disk.position import Head
+from store.disk.walk import Damage, DecodedBatch
 from store.errors import LogDamaged
 from store.maintenance.raw_log import RawLog
 from store.verify.facts import TRACKED
@@ -26,15 +26,11 @@ MAX_FINDINGS = 20
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """The batches with keys from `first` on that hold events up to `last`.
-
-    `hash`: what the recorded end of the log has of the last batch; where another batch follows that
-    is covered by this proof, empty: then it is that one which has it.
-    """
+    """The batches of the events from `first` to `last`; `end`: of the whole log that is proved."""
 
     first: int
     last: int
-    hash: bytes = b""
+    end: Head
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
@@ -67,10 +63,6 @@ class Proved(msgspec.Struct):
     named: dict[int, str] = {}
 
 
-class _Halt(Exception):
-    """The chain is broken: what follows means nothing."""
-
-
 class Section:
     """Proves the stretch `stretch` of `source`. `words`: the bodies are read too."""
 
@@ -88,35 +80,22 @@ class Section:
 
     def prove(self) -> Iterator[int]:
         """Do it; gives the number of events proved so far after every batch."""
-        proved = self.proved
-        before = self._source.batch_before(self._stretch.first)
-        proved.hash = chain_hash(before) if before else genesis(self._source.log_id)
+        proved, stretch = self.proved, self._stretch
         try:
-            for key, data, recorded in self._batches():
-                self._batch(key, data, recorded)
+            steps = self._source.walk_decoded(stretch.end, first=stretch.first, until=stretch.last)
+            for step in steps:
+                if isinstance(step, Damage):
+                    self._find(step.culprit, step.reason)
+                    return
+                self._batch(step)
                 yield proved.events
             self._end()
-        except _Halt:
-            return
         except LogDamaged as error:
-            proved.blocked = Finding(self._stretch.first + proved.events, str(error))
+            proved.blocked = Finding(stretch.first + proved.events, str(error))
         finally:
             if self._words:
                 proved.bodies, proved.erased = self._words.proved, self._words.erased
             proved.decisions, proved.without_words = self._judge.decisions
-
-    def _batches(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Key, bytes, and the hash that is recorded of them after them."""
-        last = self._stretch.last
-        held: tuple[int, bytes] | None = None
-        for key, data in self._source.batches(self._stretch.first):
-            if held and (key <= last or not self._stretch.hash):
-                yield *held, previous_hash(data)
-            if key > last:
-                break
-            held = key, data
-        if held and self._stretch.hash:
-            yield *held, self._stretch.hash
 
     def _table(self, *, words: bool) -> dict[type[Event], Callable[..., object]]:
         """What is done with an event, by its type; with most nothing."""
@@ -126,70 +105,31 @@ class Section:
         table |= dict.fromkeys(TRACKED, self._learn)
         return table | {PolicyDecided: self._decided, MessageSeen: self._seen}
 
-    # The chain
+    # Batches
 
-    def _batch(self, key: int, data: bytes, recorded: bytes) -> None:
-        """Prove one batch. Nothing is made of bytes that what comes after them does not confirm."""
-        proved = self.proved
-        first = self._stretch.first + proved.events
-        if key != first:
-            self._halt(first, f"it is missing; the next batch begins with {key}")
-        if previous_hash(data) != proved.hash:
-            self._halt(first, "its batch does not continue the one before it")
-        proved.hash = chain_hash(data)
-        if proved.hash != recorded:
-            self._halt(*self._blame(first, data))
-        try:
-            found = batch.decode(data)
-            count = self._runs(first, found)
-        except (msgspec.MsgspecError, ValueError) as error:
-            self._halt(first, f"its batch means nothing: {error}")
-        proved.events += count
-        proved.batches += 1
-        self._compare_head(first + count - 1)
-
-    def _blame(self, first: int, data: bytes) -> tuple[int, str]:
-        """Which is wrong: a batch, or what the next one says of it? The one after that knows."""
-        end = self._source.position()
-        following = list(islice(self._source.batches(first + 1), 2))
-        if following:
-            key, successor = following[0]
-            confirmed = previous_hash(following[1][1]) if len(following) > 1 else end.hash
-            if chain_hash(successor) != confirmed:
-                return key, "its batch was altered"
-        after = following[0][0] if following else end.seq + 1
-        missing = first + _events_in(data)
-        if first < missing < after:
-            return missing, f"it is missing; what is next is {after}"
-        return first, "its batch was altered"
-
-    def _runs(self, first: int, found: Batch[list[Entry]]) -> int:
-        if found.first != first:
-            self._halt(first, f"its batch says that it begins with {found.first}")
-        if found.time < self._time:
-            self._find(first, "its time lies before its predecessor's")
-        self._time = found.time
+    def _batch(self, found: DecodedBatch) -> None:
+        content = found.content
+        if content.time < self._time:
+            self._find(found.first, "its time is before its predecessor's")
+        self._time = content.time
         count = 0
-        for run in found.runs:
+        for run in content.runs:
             if run.offset != count or not run.entries:
-                self._halt(first + count, "its batch is not in order")
-            self._run(found, run)
+                self._find(found.first + count, "the runs of its batch are not in order")
+            self._run(content, run)
             count += len(run.entries)
-        return count
-
-    def _compare_head(self, last: int) -> None:
-        kept = self._heads.pop(last, None)
-        if kept is not None and kept != self.proved.hash:
-            self._find(last, "the log up to here is not the one that the kept head was taken of")
+        self.proved.hash = found.hash
+        self.proved.events += count
+        self.proved.batches += 1
+        kept = self._heads.pop(found.last, None)
+        if kept is not None and kept != found.hash:
+            self._find(found.last, "the log up to here is not the one that the head was kept of")
 
     def _end(self) -> None:
-        last = self._stretch.first + self.proved.events - 1
-        if last != self._stretch.last:
-            self._find(last + 1, f"it is missing; the log should reach event {self._stretch.last}")
         for seq in self._heads:
             self._find(seq, "the saved head is not at a commit boundary: the log was rewritten")
         if self._words:
-            self._tell_strays(last + 1)
+            self._tell_strays(self._stretch.last + 1)
 
     # Streams and events
 
@@ -260,15 +200,3 @@ class Section:
     def _find(self, seq: int, what: str) -> None:
         if len(self.proved.findings) < MAX_FINDINGS:
             self.proved.findings.append(Finding(seq, what))
-
-    def _halt(self, seq: int, what: str) -> NoReturn:
-        self._find(seq, what)
-        raise _Halt
-
-
-def _events_in(data: bytes) -> int:
-    """How many events a batch holds; 0 if it can't be read."""
-    try:
-        return sum(len(run.entries) for run in batch.decode(data).runs)
-    except (msgspec.MsgspecError, ValueError):
-        return 0

@@ -25,8 +25,8 @@ from store.audit.places import keys_of
 from store.audit.selection import Selection
 from store.audit.what_if import what_if
 from store.log.lmdb_log import LmdbLog
+from store.maintenance.index_check import IndexCheck
 from store.maintenance.raw_log import opened
-from store.maintenance.rebuilt import Rebuilt
 from store.read_models.trail import last_message, trail_of_seq
 from store.verify.proof import prove
 from store.verify.workers import prove_in_workers
@@ -54,7 +54,7 @@ def verify_by_two(folder: Path) -> None:
 def replay(folder: Path) -> None:
     """Derived tables built again and compared."""
     with opened(folder) as source:
-        assert not list(Rebuilt(source).compare())
+        assert not list(IndexCheck(source).compare())
 
 
 def state_at_the_end(folder: Path) -> None:

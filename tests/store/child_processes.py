@@ -20,7 +20,7 @@ from store.disk.layout import DATA_FILE
 from store.errors import LogError
 from store.log.event_log import Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import ALICE, BOB, add, add_all, body, seen, tick
 
 FLIPS = 150

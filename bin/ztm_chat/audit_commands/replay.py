@@ -47,14 +47,14 @@ def command(ctx: click.Context, config: str | None, until: int | None, as_json: 
 
 def _compare(folder: Path) -> dict[str, Any]:
     from actors.runtime.loader import folding_code
-    from store.maintenance.kept_states import compare_snapshots
-    from store.maintenance.rebuilt import Rebuilt
+    from store.maintenance.index_check import IndexCheck
+    from store.maintenance.snapshot_check import compare_snapshots
 
     with source_opened(folder) as source, progress_bar("Comparing") as progress:
-        rebuilt = Rebuilt(source)
+        indexes = IndexCheck(source)
         differences = [
             {"table": difference.table, "what": difference.what}
-            for difference in rebuilt.compare(progress)
+            for difference in indexes.compare(progress)
         ]
         snapshots = 0
         for kept in compare_snapshots(folder, source.log, folding_code()):
@@ -62,8 +62,8 @@ def _compare(folder: Path) -> dict[str, Any]:
             if not kept.agrees:
                 what = f"{kept.stream} at version {kept.version} does not match its events"
                 differences.append({"table": "snapshots", "what": what})
-        entries = {**rebuilt.entries, "open": rebuilt.open, "snapshots": snapshots}
-        return {"events": rebuilt.events, "entries": entries, "differences": differences}
+        entries = {**indexes.entries, "open": indexes.open, "snapshots": snapshots}
+        return {"events": indexes.events, "entries": entries, "differences": differences}
 
 
 def _state(folder: Path, until: int | None) -> Any:

@@ -28,7 +28,7 @@ from store.log.event_log import (
 )
 from store.log.lmdb_log import LmdbLog
 from store.log.memory_log import MemoryLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import (
     ALICE,
     BOB,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from events.watermark import WatermarkAdvanced
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import ALICE, BOB
 from tests.store.processes import child, heard
 

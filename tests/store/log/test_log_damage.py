@@ -11,7 +11,7 @@ from events.event import Draft
 from store.disk.layout import pack_u64, pack_u64_pair
 from store.log.event_log import LogDamaged
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import ALICE, BOB, add, add_all, body, dispatched, identity, seen, tick
 from tests.store.processes import run
 
@@ -127,16 +127,16 @@ def test_a_batch_that_was_taken_out_is_missed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "key", "value", "finding"),
     [
-        (b"seen", identity(5), None, "known ones"),
-        (b"seen", identity("x"), pack_u64_pair(1, 1), "no event speaks of"),
-        (b"open", pack_u64_pair(1, 4), None, "open work"),
-        (b"open", pack_u64_pair(1, 2), b"", "open work"),
-        (b"index", pack_u64_pair(1, 5), None, "alice', 5): it is missing"),
+        (b"seen", identity(5), None, f"table seen: {identity(5).hex()} is not "),
+        (b"seen", identity("x"), pack_u64_pair(1, 1), "table seen: it has 61 entries"),
+        (b"open", pack_u64_pair(1, 4), None, "table open: version 4 of stream 1 is open, and not"),
+        (b"open", pack_u64_pair(1, 2), b"", "table open: version 2 of stream 1 is there, and not"),
+        (b"index", pack_u64_pair(1, 5), None, f"table index: {pack_u64_pair(1, 5).hex()} is not "),
         (
             b"streams",
             pack_u64(1),
             b"account/main/peer/eve",
-            "'account/main/peer/eve' has 62 events",
+            f"table streams: {pack_u64(1).hex()} is not {ALICE.encode().hex()}",
         ),
     ],
     ids=["unknown", "invented", "forgotten", "reopened", "unfindable", "renamed"],

@@ -20,7 +20,7 @@ from store.log.event_log import (
 )
 from store.log.lmdb_log import LmdbLog
 from store.log.memory_log import MemoryLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import dispatched, identity, seen, sent, tick
 
 STREAMS = ("gateway", "account/a", "account/a/peer/x", "account/a/peer/x/y")

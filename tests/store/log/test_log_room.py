@@ -14,7 +14,7 @@ from events.back_off import pause_s
 from events.event import Draft
 from store.log.event_log import CommitFailed, Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import ALICE, BOB, add, add_all, body, drafts, tick, ticks
 from tests.store.processes import run
 

@@ -13,7 +13,7 @@ from events.event import Draft
 from store.errors import LogDamaged, LogLocked, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.backup import back_up, restore
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from tests.store.builders import ALICE, BOB, add, add_all, body, seen, tick
 from tests.store.processes import ROOT
 

@@ -10,7 +10,7 @@ from events.event import Draft
 from store.disk.layout import POSITION, pack_u64, slot
 from store.errors import LogDamaged, LogUnusable
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.integrity import examine
+from store.maintenance.check import examine
 from store.maintenance.salvage import salvage
 from tests.store.builders import ALICE, BOB, add, add_all, body, dispatched, seen, tick
 

@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from store.errors import LogDamaged, LogError, LogUnusable
+from store.maintenance.index_check import IndexCheck
 from store.maintenance.raw_log import RawLog, opened
-from store.maintenance.rebuilt import Rebuilt
 from store.verify.proof import Proof, conclude, plan, prove
 from store.verify.section import Section
 from store.verify.workers import prove_in_workers
@@ -79,7 +79,7 @@ def test_a_log_that_grows_meanwhile_is_proved_and_replayed(tmp_path: Path) -> No
     lengths = set()
     while writer.poll() is None:
         with suppress(LogUnusable), opened(folder) as source:
-            assert list(Rebuilt(source).compare()) == []
+            assert list(IndexCheck(source).compare()) == []
             proof = prove_sections(source)
             assert proof.holds, proof.findings
             lengths.add(proof.events)

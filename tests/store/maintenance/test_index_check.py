@@ -15,9 +15,9 @@ from store.disk.layout import pack_u64_pair
 from store.errors import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.log.snapshots import Snapshots
-from store.maintenance.kept_states import compare_snapshots
+from store.maintenance.index_check import Difference, IndexCheck
 from store.maintenance.raw_log import opened
-from store.maintenance.rebuilt import Difference, Rebuilt
+from store.maintenance.snapshot_check import compare_snapshots
 from tests.bench.audit_log import POLICIES
 from tests.store.builders import ALICE, add, seen
 from tests.store.verify.tampering import entries, put
@@ -27,15 +27,15 @@ CODE = b"this code"
 
 def differences(folder: Path) -> list[Difference]:
     with opened(folder) as source:
-        return list(Rebuilt(source).compare())
+        return list(IndexCheck(source).compare())
 
 
 def test_what_is_derived_is_what_the_events_say(written: Path) -> None:
     with opened(written) as source:
-        rebuilt = Rebuilt(source)
-        assert list(rebuilt.compare()) == []
-        assert rebuilt.events == source.position().seq
-        assert all(rebuilt.entries.values())
+        indexes = IndexCheck(source)
+        assert list(indexes.compare()) == []
+        assert indexes.events == source.position().seq
+        assert all(indexes.entries.values())
 
 
 @pytest.mark.parametrize("table", ["names", "index", "seen", "streams"])

@@ -1,8 +1,9 @@
-"""The derived tables built again from the events, and held against the ones that are in use.
+"""The derived tables compared with what the events say: the one check of indexes there is.
 
 What each event must have left in a table is looked up there as the log is read, and the number of
 entries says whether there are others: so no copy of a table is ever held. A daemon may write on
-meanwhile; the end is compared at one instant, with the log read up to it.
+meanwhile; the end is compared at one instant, with the log read up to it. The events are taken as
+they lie there: whether they are what was written, the chain says.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from events.codec import UNREADABLE
 from events.event import Event
 from events.projections import closes, identities, opens
 from store.disk import batch, queries
@@ -26,8 +28,8 @@ from store.disk.layout import (
 from store.errors import LogDamaged
 from store.maintenance.raw_log import RawLog
 
-PendingFile = list[tuple[str, bytes, bytes]]
-"""Entries that must be there: table, key, value."""
+TableEntry = tuple[str, bytes, bytes]
+"""An entry that must be there: table, key, value."""
 
 CATCHING_UP = 1_000
 """How often the end is looked at again while a daemon writes on."""
@@ -42,8 +44,8 @@ class Difference(msgspec.Struct, frozen=True):
     what: str
 
 
-class Rebuilt:
-    """Builds again what is derived from the log in `source`."""
+class IndexCheck:
+    """Derives the tables again from the events of the log in `source`, and compares."""
 
     def __init__(self, source: RawLog) -> None:
         self._source = source
@@ -61,33 +63,35 @@ class Rebuilt:
     ) -> Iterator[Difference]:
         """All differences. Raises `LogDamaged` when the events themselves can't be believed."""
         for _ in range(CATCHING_UP):
+            end = self._source.position().seq
             for key, data in self._source.batches(self.events + 1):
                 yield from self._batch(key, data)
-                progress(self.events, max(self.events, self._source.position().seq))
-            end = self._source.ask(_end)
-            if end.seq == self.events:
-                yield from self._compare_end(end)
+                progress(self.events, max(self.events, end))
+            at_the_end = self._source.ask(_end)
+            if at_the_end.seq == self.events:
+                yield from self._compare_end(at_the_end)
                 return
         raise LogDamaged("the log grows faster than it can be read")
 
     def _batch(self, key: int, data: bytes) -> Iterator[Difference]:
         try:
-            found = batch.decode(data)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise _damaged(key, "its batch can't be read") from error
+            content = batch.decode(data)
+        except UNREADABLE as error:
+            raise _not_replayable(key, "the batch can't be read") from error
         if key != self.events + 1:
-            raise _damaged(self.events + 1, "it is missing")
-        wanted = list(self._wanted(key, found))
-        for table, _, __ in wanted:
+            raise _not_replayable(self.events + 1, "missing")
+        derived = list(self._derived(key, content))
+        for table, _, __ in derived:
             self.entries[table] += 1
-        for table, wrong, value in self._source.ask(_missing, wanted):
-            yield Difference(table, f"{wrong.hex()} is not {value.hex()} (events from {key} on)")
+        for table, wrong, value in self._source.ask(_missing, derived):
+            what = f"{wrong.hex()} is not {value.hex()} (events from {key} on)"
+            yield Difference(table, what)
 
-    def _wanted(self, key: int, found: Batch[list[Entry]]) -> Iterator[tuple[str, bytes, bytes]]:
+    def _derived(self, key: int, content: Batch[list[Entry]]) -> Iterator[TableEntry]:
         """What the batch must have left in the tables."""
         firsts: dict[int, int] = {}
         counts: dict[int, int] = {}
-        for run in found.runs:
+        for run in content.runs:
             stream = run.stream
             firsts.setdefault(stream, run.version)
             counts[stream] = counts.get(stream, 0) + len(run.entries)
@@ -134,10 +138,10 @@ def _end(txn: Transaction, tables: Tables) -> _End:
     )
 
 
-def _missing(txn: Transaction, tables: Tables, wanted: PendingFile) -> PendingFile:
+def _missing(txn: Transaction, tables: Tables, derived: list[TableEntry]) -> list[TableEntry]:
     return [
         (table, key, value)
-        for table, key, value in wanted
+        for table, key, value in derived
         if txn.get(key, db=getattr(tables, table)) != value
     ]
 
@@ -147,7 +151,7 @@ def _work(key: bytes) -> tuple[str, int]:
     return f"version {version}", stream
 
 
-def _damaged(seq: int, found: str) -> LogDamaged:
+def _not_replayable(seq: int, found: str) -> LogDamaged:
     return LogDamaged(
         "the log can't be replayed",
         where=f"event {seq}",
