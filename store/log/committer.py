@@ -62,7 +62,7 @@ class Committer:
             except lmdb.MapFullError:
                 self._make_room()
 
-    def explain(self, error: Exception) -> str:
+    def explain(self, error: BaseException) -> str:
         """What a person should know of an unexpected error in `commit`."""
         disk = os.statvfs(self._database.folder)
         free = disk.f_bavail * disk.f_frsize

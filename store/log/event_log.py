@@ -89,7 +89,8 @@ class LogStats(msgspec.Struct, frozen=True):
 
     `used` is what the map's pages take and `file` what the disk gives; `map_size` may grow to
     `max_map_size`. `waiting` appends are not yet committed. `stalled` and `failed` say in a
-    sentence what keeps the log from writing, and what to do.
+    sentence what keeps the log from writing, and what to do; `scrub` says what keeps the background
+    scrub from its work.
     """
 
     events: int
@@ -102,6 +103,7 @@ class LogStats(msgspec.Struct, frozen=True):
     waiting: int = 0
     stalled: str | None = None
     failed: str | None = None
+    scrub: str | None = None
 
 
 class EventLog(Protocol):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 
 import msgspec
@@ -22,13 +22,15 @@ from store.disk.folder import FolderLock, mark_damaged, prepare_folder, refuse_i
 from store.disk.layout import DATA_FILE, MAP_SIZE, MAX_MAP_SIZE
 from store.disk.position import Position
 from store.disk.tail import check_tail
-from store.errors import LogDamaged, LogUnusable
+from store.errors import LogDamaged, LogFailed, LogUnusable
 from store.log.append import Append, prepare
 from store.log.committer import Committer
 from store.log.event_log import Head, LogStats, Outcome, events_of
 from store.log.keyring import Keyring
 from store.log.lmdb_reader import LmdbReader
 from store.log.writer import Writer
+
+_LOOK_AFTER_WRITER_S = 1.0
 
 
 class LmdbLog(LmdbReader):
@@ -52,6 +54,7 @@ class LmdbLog(LmdbReader):
         self._lock = lock
         self._committer = committer
         self._submitting = Lock()
+        self._scrub_trouble: str | None = None
         self._writer = Writer(
             self._commit_group,
             explain=committer.explain,
@@ -144,17 +147,17 @@ class LmdbLog(LmdbReader):
             raise LogUnusable("the writer's own thread can't wait for a commit")
         outcome: SimpleQueue[Outcome] = SimpleQueue()
         self.append(drafts, expected=expected, then=outcome.put)
-        return events_of(outcome.get())
+        while True:
+            try:
+                return events_of(outcome.get(timeout=_LOOK_AFTER_WRITER_S))
+            except Empty:
+                if not self._writer.is_alive() and outcome.empty():
+                    raise LogFailed("the log's writer has ended without an answer") from None
 
     def head(self) -> Head:
         """See `EventLog`."""
         self._database.check_usable()
         return self._committer.head
-
-    def raise_limit(self, max_map_size: int) -> None:
-        """Let the log grow to `max_map_size` bytes. One that has stalled goes on."""
-        self._committer.max_map_size = max_map_size
-        self._writer.try_again()
 
     def fail(self, error: LogDamaged) -> None:
         """Write nothing any more, nor after a restart: the log turned out to be damaged, and
@@ -165,6 +168,10 @@ class LmdbLog(LmdbReader):
         self._writer.fail(str(error))
         mark_damaged(self._database.folder, error)
 
+    def report_scrub(self, trouble: str | None) -> None:
+        """What keeps the log from being scrubbed now, for `stats`; `None`: nothing."""
+        self._scrub_trouble = trouble
+
     def stats(self) -> LogStats:
         """See `EventLog`."""
         return msgspec.structs.replace(
@@ -174,6 +181,7 @@ class LmdbLog(LmdbReader):
             waiting=self._writer.waiting,
             stalled=self._writer.stalled,
             failed=self._writer.failed,
+            scrub=self._scrub_trouble,
         )
 
     def close(self) -> None:

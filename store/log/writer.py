@@ -7,13 +7,16 @@ larger the busier the log is. Three ends of a commit:
 - no room (`NoRoom`): nothing of it was stored; the writer keeps what waits, says so, and tries
   again;
 - anything else: nobody knows what was stored. This and all later appends get `CommitFailed`, for a
-  flush
-  that failed once must not be trusted when it is repeated.
+  flush that failed once must not be trusted when it is repeated.
+
+Whatever else goes wrong on the thread, a `BaseException` or a bug of its own, has that third end
+too: every author gets an answer, and the thread ends when the log is closed.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sized
 from itertools import count
 from queue import Empty, SimpleQueue
 
@@ -52,7 +55,7 @@ class Writer:
         self,
         commit: Callable[[list[Append]], list[Outcome]],
         *,
-        explain: Callable[[Exception], str],
+        explain: Callable[[BaseException], str],
         on_failure: Callable[[str], None],
         pause_s: float,
     ) -> None:
@@ -62,9 +65,9 @@ class Writer:
         self._pause_s = pause_s
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._held: Waiting | None = None
-        self._in_hand = 0
+        self._group: deque[Waiting] = deque()
         self._closing = False
-        self._room = threading.Event()
+        self._awake = threading.Event()
         self.stalled: str | None = None
         self.failed: str | None = None
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -73,20 +76,20 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many appends are not settled yet."""
-        return self._queue.qsize() + self._in_hand
+        return self._queue.qsize() + len(self._group) + (self._held is not None)
+
+    def is_alive(self) -> bool:
+        """Whether its thread runs, so that every append will be answered."""
+        return self._thread.is_alive()
 
     def submit(self, append: Append, then: Then) -> None:
         """Queue an append."""
         self._queue.put((append, then))
 
-    def try_again(self) -> None:
-        """There may be room now: don't wait any longer."""
-        self._room.set()
-
     def fail(self, reason: str) -> None:
         """Commit nothing any more: what waits, and what is still to come, gets `CommitFailed`."""
         self.failed = self.failed or reason
-        self._room.set()
+        self._awake.set()
 
     def is_this_thread(self) -> bool:
         """Whether the caller runs on the writer's thread."""
@@ -96,30 +99,47 @@ class Writer:
         """Commit what waits and end. Nothing may be submitted any more."""
         self._queue.put(None)
         self._closing = True
-        self._room.set()
+        self._awake.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
-            self._in_hand = len(group) + (self._held is not None)
-            outcomes = self._settle([append for append, _ in group])
-            self._in_hand = int(self._held is not None)
-            for (_, then), outcome in zip(group, outcomes, strict=True):
-                _tell(then, outcome)
+        try:
+            while self._next_group():
+                outcomes = self._settle([append for append, _ in self._group])
+                _check_count(outcomes, self._group)
+                for outcome in outcomes:
+                    self._answer(outcome)
+        except BaseException as error:  # noqa: BLE001 - the log fails, and nobody waits for ever
+            self._fail(error)
+            self._refuse_the_rest()
 
-    def _next_group(self) -> list[Waiting]:
+    def _answer(self, outcome: Outcome) -> None:
+        _, then = self._group.popleft()
+        _tell(then, outcome)
+
+    def _refuse_the_rest(self) -> None:
+        """Answer whatever waits or is still to come, until the log is closed."""
+        more = True
+        while more:
+            while self._group:
+                self._answer(CommitFailed(self.failed or ""))
+            more = self._next_group()
+
+    def _next_group(self) -> bool:
+        """Fill the group with what waits; False when the log was closed and nothing waits."""
         first = self._held or self._queue.get()
         self._held = None
         if first is None:
-            return []
-        group, count, size = [first], first[0].count, first[0].size
+            return False
+        self._group.append(first)
+        count, size = first[0].count, first[0].size
         while item := self._poll():
             count, size = count + item[0].count, size + item[0].size
             if count > MAX_EVENTS or size > MAX_BYTES:
                 self._held = item
                 break
-            group.append(item)
-        return group
+            self._group.append(item)
+        return True
 
     def _poll(self) -> Waiting | None:
         try:
@@ -138,7 +158,7 @@ class Writer:
                 outcomes = self._commit(group)
             except NoRoom as full:
                 self._stall(str(full), pause_s(attempt))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
                 self._fail(error)
             else:
                 self.stalled = None
@@ -152,19 +172,29 @@ class Writer:
         if not self.stalled:
             _log.error("%s", reason)
         self.stalled = reason
-        self._room.wait(pause * self._pause_s)
-        self._room.clear()
+        self._awake.wait(pause * self._pause_s)
+        self._awake.clear()
 
-    def _fail(self, error: Exception) -> None:
-        self.failed = self._explain(error)
+    def _fail(self, error: BaseException) -> None:
+        try:
+            reason = self._explain(error)
+        except BaseException:  # noqa: BLE001 - the error itself has to do
+            reason = f"the log's writer failed ({type(error).__name__}: {error})"
+        self.failed = self.failed or reason
         self.stalled = None
         _log.error("%s", self.failed, exc_info=error)
         _tell(self._on_failure, self.failed)
+
+
+def _check_count(outcomes: Sized, group: Sized) -> None:
+    if len(outcomes) != len(group):
+        msg = f"{len(outcomes)} outcomes of {len(group)} appends"
+        raise RuntimeError(msg)
 
 
 def _tell(listener: Callable[..., None], news: Outcome | str) -> None:
     """A listener's own trouble must not end the writer."""
     try:
         listener(news)
-    except Exception:  # noqa: BLE001 - logged with its trace
+    except BaseException:  # noqa: BLE001 - logged with its trace
         _log.exception("a listener of the log failed")

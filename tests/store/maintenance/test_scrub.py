@@ -9,7 +9,7 @@ import pytest
 
 from store.disk.folder import DAMAGED_FILE
 from store.disk.layout import pack_u64
-from store.errors import LogDamaged, LogFailed
+from store.errors import LogDamaged, LogFailed, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.scrub import Scrub
 from tests.store.builders import ALICE, add, seen, tick, ticks
@@ -48,6 +48,8 @@ class Portions:
         self.takes_s = takes_s
         self.now = 0.0
         self.news = threading.Condition()
+        self.faults: list[BaseException] = []
+        self.reported: list[str | None] = []
 
     def clock(self) -> float:
         return self.now
@@ -57,7 +59,14 @@ class Portions:
         with self.news:
             self.asked.append(seq)
             self.news.notify_all()
+        if self.faults:
+            raise self.faults.pop(0)
         return next((end for end in self.ends if end > seq), seq)
+
+    def report_scrub(self, trouble: str | None) -> None:
+        with self.news:
+            self.reported.append(trouble)
+            self.news.notify_all()
 
     def wait(self, ready: Callable[[], bool]) -> bool:
         with self.news:
@@ -146,6 +155,7 @@ def test_it_begins_again_after_a_rest(log: LmdbLog) -> None:
     assert portions.wait(lambda: portions.asked[:6] == [0, 5, 9, 0, 5, 9])
     scrub.stop()
     assert scrub.walks >= 1
+    assert portions.reported == []
 
 
 def test_it_rests_nineteen_times_as_long_as_it_works() -> None:
@@ -176,3 +186,61 @@ def test_it_stops_at_once_in_the_middle_of_a_rest() -> None:
     assert portions.wait(lambda: portions.asked == [0])
     scrub.stop()
     assert portions.asked == [0]
+
+
+class Panic(BaseException):
+    """What a library in Rust raises: no `Exception`."""
+
+
+def test_after_a_failure_that_is_no_damage_the_walk_begins_again() -> None:
+    portions = Portions([5, 9])
+    portions.faults = [OSError("no"), Panic("no"), LogUnusable("too many processes read the log")]
+    scrub = Scrub(portions, on_damage=unexpected, clock=portions.clock, unit_s=0.001)
+    scrub.start()
+    assert portions.wait(lambda: portions.asked[-3:] == [0, 5, 9] and None in portions.reported)
+    scrub.stop()
+    *troubles, last = portions.reported
+    assert ["OSError" in str(troubles[0]), "Panic" in str(troubles[1])] == [True, True]
+    assert "too many processes" in str(troubles[2])
+    assert (len(troubles), last, scrub.failures, scrub.walks) == (3, None, 0, 1)
+
+
+def test_the_pauses_after_failures_grow() -> None:
+    portions = Portions([5])
+    portions.faults = [OSError("no")] * 7
+    scrub = Scrub(portions, on_damage=unexpected, clock=portions.clock)
+    pauses: list[float] = []
+
+    def wait(timeout: float | None = None) -> bool:
+        pauses.append(timeout or 0.0)
+        if len(pauses) == 7:
+            scrub._stop.set()
+        return scrub._stop.is_set()
+
+    scrub._stop.wait = wait  # type: ignore[method-assign]
+    scrub.start()
+    scrub.stop()
+    assert pauses[:7] == [1, 1, 2, 3, 5, 8, 13]
+
+
+def test_damage_that_could_not_be_told_is_told_again_and_once(folder: Path) -> None:
+    damage(folder)
+    log = LmdbLog.open(folder)
+    told: list[str] = []
+    found = threading.Event()
+
+    def on_damage(error: LogDamaged) -> None:
+        told.append(str(error))
+        if len(told) == 1:
+            raise OSError("no")
+        found.set()
+
+    scrub = Scrub(log, on_damage=on_damage, share=EAGER, every_s=0.0, unit_s=0.001)
+    scrub.start()
+    assert found.wait(10)
+    scrub._thread.join(10)
+    assert not scrub._thread.is_alive()
+    assert len(told) == 2
+    assert log.stats().scrub is None
+    scrub.stop()
+    log.close()
