@@ -1,13 +1,10 @@
 """Which decisions somebody wants to see. Everything that is named has to fit."""
 
-from typing import Literal
 
 import msgspec
 
 from events.policy.account_policy import Action
 from events.streams import GroupId, PeerId
-
-Kind = Literal["peer", "group"]
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import NamedTuple
 
 from store.disk.data_file import check_data_file, structure
 from store.disk.layout import DATA_FILE
 from store.errors import LogError
+from store.maintenance.isolation import Refusal
 from store.maintenance.raw_log import opened
 from store.verify.heads import KeptHead
 from store.verify.proof import Proof, conclude, heads_within, plan
@@ -53,19 +53,6 @@ def prove_in_workers(
         return conclude(source, planned, sections, heads)
 
 
-class _Refusal(NamedTuple):
-    """An error on its way from one process to another."""
-
-    kind: type[LogError]
-    what: str
-    where: str
-    found: str
-    cure: str
-
-    def error(self) -> LogError:
-        return self.kind(self.what, where=self.where, found=self.found, cure=self.cure)
-
-
 class _Worker:
     """One process and what it has told so far."""
 
@@ -91,7 +78,7 @@ class _Worker:
         if isinstance(message, int):
             self.done = message
             return True
-        if isinstance(message, _Refusal):
+        if isinstance(message, Refusal):
             raise message.error()
         self._proved, self.done = message, message.events
         return False
@@ -137,7 +124,7 @@ def _work(
                     mouth.send(done)
             mouth.send(section.proved)
     except LogError as error:
-        mouth.send(_Refusal(type(error), error.what, error.where, error.found, error.cure))
+        mouth.send(Refusal.of(error))
     except BrokenPipeError:
         pass  # the audit was ended: nobody waits for this any more
 
