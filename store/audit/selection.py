@@ -1,6 +1,5 @@
 """Which decisions somebody wants to see. Everything that is named has to fit."""
 
-
 import msgspec
 
 from events.policy.account_policy import Action

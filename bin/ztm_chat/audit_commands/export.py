@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.audit_commands.time_option import TIME
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import Failure
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import local_time
 
 if TYPE_CHECKING:

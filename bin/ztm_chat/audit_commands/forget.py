@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ztm_chat.audit_commands.opening import failures
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import Failure
+from ztm_chat.opening import log_failures
 from ztm_chat.printing.terminal import safe
 from ztm_chat.socket_client import NotRunning, ask
 
@@ -46,7 +46,7 @@ def _without_daemon(settings: Any, person: str, account: str) -> list[str]:
     from store.log.lmdb_log import LmdbLog
 
     path: Path = settings.store.path
-    with failures():
+    with log_failures():
         if not path.exists():
             msg = f"there is no log in {path}, so there is nothing to erase"
             raise Failure(msg)

@@ -2,8 +2,8 @@
 
 import click
 
-from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.config_option import config_option, configuration
+from ztm_chat.opening import log_opened
 
 
 @click.command("head")

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from ztm_chat.audit_commands.opening import log_opened, source_opened
 from ztm_chat.audit_commands.time_option import TIME
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED
+from ztm_chat.opening import log_opened, source_opened
 from ztm_chat.printing.past_state import plain_state, state_lines
 from ztm_chat.printing.progress import progress_bar
 from ztm_chat.printing.terminal import as_json_line

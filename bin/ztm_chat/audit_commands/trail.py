@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.audit_commands.selection_options import selected, selection_options
 from ztm_chat.config_option import config_option, configuration
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.decision_rows import COLUMNS, as_csv, as_json, csv_record, line
 
 PAGE = 50

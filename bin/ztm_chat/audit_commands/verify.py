@@ -7,6 +7,7 @@ import click
 
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
+from ztm_chat.opening import log_failures
 from ztm_chat.printing.progress import progress_bar
 from ztm_chat.printing.terminal import as_json_line, safe
 
@@ -50,16 +51,10 @@ def verify(
 
 
 def _verify(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
-    from store.errors import LogError
     from store.verify.workers import prove_in_workers
 
-    try:
-        with progress_bar("Verifying") as progress:
-            return prove_in_workers(
-                folder, words=words, heads=heads, workers=jobs, progress=progress
-            )
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error
+    with log_failures(), progress_bar("Verifying") as progress:
+        return prove_in_workers(folder, words=words, heads=heads, workers=jobs, progress=progress)
 
 
 def _heads(kept: tuple[str, ...]) -> tuple[Any, ...]:

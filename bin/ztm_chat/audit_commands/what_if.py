@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ztm_chat.audit_commands.opening import log_opened
 from ztm_chat.audit_commands.selection_options import selected, selection_options
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import as_json_line, safe
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from ztm_chat.commands.why import command as why
-from ztm_chat.commands.why import opened
 from ztm_chat.config_option import config_option, configuration
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import ago, as_json_line, safe
 from ztm_chat.socket_client import ask
 
@@ -26,7 +26,7 @@ def list_(config: str | None, as_json: bool) -> None:
 
     now_ms = time.time_ns() // 1_000_000
     found = 0
-    with opened(configuration(config).store.path) as log:
+    with log_opened(configuration(config).store.path) as log:
         for letter in dead_letters(log):
             found += 1
             text = log.body(letter.seen.seq)

@@ -8,6 +8,7 @@ import click
 
 from ztm_chat.config_option import config_option, configuration
 from ztm_chat.failure import UNUSABLE, Failure
+from ztm_chat.opening import log_failures
 
 
 @click.command()
@@ -25,15 +26,15 @@ def command(config: str | None) -> None:
     from actors.process.supervisor import supervise
     from actors.ztm.errors import ZtmError
     from actors.ztm.timing import Timing
-    from store.errors import LogError
 
     set_up_logs(os.environ)
     for warning in settings.warnings:
         logging.getLogger(__name__).warning("%s", warning)
     timing = Timing().scaled(_time_scale(os.environ.get("ZTM_CHAT_TIME_SCALE", "1")))
     try:
-        supervise(settings, release=version("ztm-chat"), timing=timing)
-    except (LogError, AccountMoved, ZtmError, OSError) as error:
+        with log_failures():
+            supervise(settings, release=version("ztm-chat"), timing=timing)
+    except (AccountMoved, ZtmError, OSError) as error:
         raise Failure(str(error), UNUSABLE) from error
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from ztm_chat.config_option import config_option, configuration
-from ztm_chat.failure import UNUSABLE, Failure
+from ztm_chat.failure import Failure
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import ago, as_json_line, local_time, safe
 from ztm_chat.socket_client import NotRunning, ask
 
@@ -33,23 +34,13 @@ def command(config: str | None, verbose: bool, as_json: bool) -> None:
 
 def _from_log(settings: Any) -> dict[str, Any]:
     from actors.process.status import status
-    from store.errors import LogError
-    from store.log.lmdb_log import LmdbLog
 
     now_ms = time.time_ns() // 1_000_000
     if not settings.store.path.exists():
         msg = f"the daemon is not running, and there is no log in {settings.store.path} yet"
         raise Failure(f"{msg}; start it with: ztm-chat run")
-    try:
-        log = LmdbLog.open_reader(settings.store.path)
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error
-    try:
+    with log_opened(settings.store.path) as log:
         return status(settings, log, {}, run=None, release="", started_ms=0, now_ms=now_ms)
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error
-    finally:
-        log.close()
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -1,14 +1,13 @@
 """`ztm-chat store`: check, back up, restore and salvage the log."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ztm_chat.config_option import config_option, configuration
-from ztm_chat.failure import FAILED, UNUSABLE, Failure
+from ztm_chat.failure import FAILED
+from ztm_chat.opening import log_failures
 from ztm_chat.printing.terminal import as_json_line, safe
 
 NEW_FOLDER = click.Path(path_type=Path)
@@ -38,7 +37,7 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
     from store.maintenance.check import check as check_log
 
     folder = configuration(config).store.path
-    with _failures():
+    with log_failures():
         parts = check_log(folder, quick=quick, fingerprint=folding_code())
     if as_json:
         click.echo(as_json_line([_plain(part) for part in parts]))
@@ -64,7 +63,7 @@ def backup(dest: Path, config: str | None) -> None:
     from store.maintenance.isolation import run_isolated
 
     folder = configuration(config).store.path
-    with _failures():
+    with log_failures():
         copied = run_isolated(folder, back_up, folder, dest)
     click.echo(f"Backed up to {safe(str(dest))}: {_summary(copied)}, {copied.size:,} bytes.")
 
@@ -78,7 +77,7 @@ def restore(backup: Path, config: str | None) -> None:
     from store.maintenance.isolation import run_isolated
 
     folder = configuration(config).store.path
-    with _failures():
+    with log_failures():
         copied = run_isolated(backup, restore_log, backup, folder)
     click.echo(f"Restored to {safe(str(folder))}: {_summary(copied)}.")
     click.echo(REUSED)
@@ -95,7 +94,7 @@ def salvage(newlog: Path, config: str | None) -> None:
     """
     from store.maintenance.salvage import salvage as salvage_log
 
-    with _failures():
+    with log_failures():
         saved = salvage_log(configuration(config).store.path, newlog)
     lost = "an unknown number of events is" if saved.lost is None else f"{saved.lost:,} events are"
     bodies = "an unknown number of" if saved.words_lost is None else f"{saved.words_lost:,}"
@@ -112,13 +111,3 @@ def _summary(copied: Any) -> str:
 
 def _plain(part: Any) -> dict[str, Any]:
     return {"part": part.name, "seen": part.seen, "damage": list(part.damage)}
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    from store.errors import LogError
-
-    try:
-        yield
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error

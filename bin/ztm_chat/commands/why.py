@@ -1,15 +1,13 @@
 """`ztm-chat why`: what happened to one message."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ztm_chat.config_option import config_option, configuration
-from ztm_chat.failure import UNUSABLE, Failure
+from ztm_chat.failure import Failure
+from ztm_chat.opening import log_opened
 from ztm_chat.printing.event_json import plain_event
 from ztm_chat.printing.terminal import as_json_line
 
@@ -45,7 +43,7 @@ def command(
     settings = configuration(config)
     if (message is None) == (peer is None):
         raise click.UsageError("give a MESSAGE, or a conversation with --peer")
-    with opened(settings.store.path) as log:
+    with log_opened(settings.store.path) as log:
         trail = (
             _by_peer(log, settings, str(peer), account)
             if message is None
@@ -62,24 +60,6 @@ def command(
                 click.echo(line)
             for line in compare_with_current_policy(log, trail):
                 click.echo(line)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The log at `path`, to read, beside its daemon or without one. Raises `Failure`."""
-    from store.errors import LogError
-    from store.log.lmdb_log import LmdbLog
-
-    try:
-        log = LmdbLog.open_reader(path)
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error
-    try:
-        yield log
-    except LogError as error:
-        raise Failure(str(error), UNUSABLE) from error
-    finally:
-        log.close()
 
 
 def _by_peer(log: Any, settings: Any, peer: str, account: str | None) -> Any:

@@ -17,7 +17,7 @@ def log_opened(folder: Path) -> Iterator["LmdbReader"]:
     """The log in `folder`, its end checked. Raises `Failure`."""
     from store.log.lmdb_log import LmdbLog
 
-    with failures():
+    with log_failures():
         log = LmdbLog.open_reader(folder)
         try:
             yield log
@@ -30,12 +30,12 @@ def source_opened(folder: Path) -> Iterator["RawLog"]:
     """The log's tables as they lie in `folder`, nothing checked. Raises `Failure`."""
     from store.maintenance.raw_log import opened
 
-    with failures(), opened(folder) as source:
+    with log_failures(), opened(folder) as source:
         yield source
 
 
 @contextmanager
-def failures() -> Iterator[None]:
+def log_failures() -> Iterator[None]:
     """Turns errors of the log into `Failure`."""
     from store.errors import LogError
 
