@@ -8,21 +8,14 @@ the hash that its successor (or the head) holds of it: LMDB itself notices no al
 
 Nothing here knows what an event means beyond `events.projections`, acts on the world, or decides.
 
-Read in this order:
+Each folder imports only from those above it; read them in this order:
 
-- `errors`, `event_log`     how it fails; the protocol `EventLog` and its values
-- `append`, `batch`         what is asked for, checked and encoded; a commit as bytes
-- `group`                   which of the waiting appends are admitted, and what their commit holds
-- `memory_log`              the protocol without a disk, for simulations
-- `layout`, `transaction`   the tables in LMDB; writing a group into them
-- `gate`, `database`        nobody reads while the map is replaced; transactions for all threads
-- `data_file`, `creation`, `tail`   is the file safe to map; the first one; does its end agree
-- `keyring`, `bodies`       a key for every person; their words, encrypted
-- `folder`, `writer`        who holds the log; the one thread that commits
-- `lmdb_reader`, `lmdb_log` the log on disk, to read and to write
-- `integrity`, `check`, `scrub`, `run_isolated`   the whole file examined, now or bit by bit
-- `backup`, `salvage`       a copy while it is written; what can be proved of a damaged one
-- `snapshots`               what streams fold to, to save time
-- `trail`, `dead_letters`   one message's events; messages that could not be answered
-- `erasure`, `audit`        a person forgotten; decisions shown, proved and made again
+- `errors`        how the log fails
+- `disk`          how the log lies on the disk, and the one walk over its batches
+- `keys`          a key for every person and week, and bodies encrypted under them
+- `log`           the protocol `EventLog`; the log on disk and in memory; the thread that commits
+- `read_models`   what is often asked of the log
+- `maintenance`   check, backup, salvage, and the background scrub
+- `verify`        the proof that a log is whole and that every decision follows from its inputs
+- `audit`         decisions shown, explained, and made again under another policy
 """

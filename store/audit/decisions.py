@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from events.conversation.events import MessageIgnored, PolicyDecided
 from events.event import Recorded
 from store.audit.rows import INTAKE, Decision, JudgedMessage, Rows
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.log.event_log import EventLog
 
-__all__ = ["INTAKE", "Decision", "Decisions", "Found", "Index", "JudgedMessage"]
+__all__ = ["INTAKE", "Decision", "Decisions", "Index", "JudgedMessage"]
 
 WINDOW = 20_000
 """How many events are looked through at a time when the newest decisions are wanted first."""
@@ -32,14 +32,6 @@ PLACES = 10_000
 """How many places an index is asked for at a time."""
 
 _MS = 1_000_000
-
-
-class Found(NamedTuple):
-    """What an index says: sequences of decisions, newest first, as many as were asked for; and how
-    many there are `at_most` in all history."""
-
-    places: list[int]
-    at_most: int
 
 
 class Index(Protocol):
@@ -112,18 +104,20 @@ class Decisions:
 
     def _events(self, first: int) -> Iterator[Recorded]:
         if self._selection.by_conversation:
-            return merge(*map(self._log.read_stream, self._streams()), key=lambda one: one.seq)
+            return merge(
+                *map(self._log.read_stream, self._streams()), key=lambda record: record.seq
+            )
         return self._until_the_end(self._log.read(first - 1))
 
     def _streams(self) -> list[str]:
         return [name for name in self._log.streams("account/") if self._rows.address(name)]
 
     def _between(self, start: int, end: int) -> Iterator[Recorded]:
-        return takewhile(lambda one: one.seq <= end, self._log.read(start - 1))
+        return takewhile(lambda record: record.seq <= end, self._log.read(start - 1))
 
     def _until_the_end(self, events: Iterable[Recorded]) -> Iterator[Recorded]:
         until = self._selection.until_ms
-        return takewhile(lambda one: not until or one.time // _MS <= until, events)
+        return takewhile(lambda record: not until or record.time // _MS <= until, events)
 
     def _newest_in(self, stream: str, count: int, first: int, last: int) -> list[Decision]:
         """The last `count` of one conversation, from the event `first` to the event `last`."""
@@ -132,7 +126,9 @@ class Decisions:
         while end and seq >= first and len(found) < count:
             start = max(0, end - window)
             seq = next((record.seq for record in self._log.read_stream(stream, start)), 0)
-            events = takewhile(lambda one: one.seq <= last, self._log.read_stream(stream, start))
+            events = takewhile(
+                lambda record: record.seq <= last, self._log.read_stream(stream, start)
+            )
             found = [*self._rows.of(_up_to(end, events)), *found]
             end, window = start, window * 2
         return found[-count:]
@@ -186,12 +182,12 @@ class Decisions:
         return found
 
     def _at(self, place: int) -> Recorded:
-        one = self._log.event(place)
-        if one is None or not isinstance(one.event, PolicyDecided | MessageIgnored):
+        record = self._log.event(place)
+        if record is None or not isinstance(record.event, PolicyDecided | MessageIgnored):
             if self._index is not None:
                 self._index.distrust()
             raise _ToBeScanned
-        return one
+        return record
 
 
 class _ToBeScanned(Exception):
@@ -199,4 +195,4 @@ class _ToBeScanned(Exception):
 
 
 def _up_to(version: int, events: Iterable[Recorded]) -> Iterator[Recorded]:
-    return takewhile(lambda one: one.version <= version, events)
+    return takewhile(lambda record: record.version <= version, events)

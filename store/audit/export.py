@@ -60,24 +60,24 @@ def said_in(log: EventLog, stream: str, selection: Selection, own: str) -> list[
     return list(said.values())
 
 
-def _begun(log: EventLog, one: Recorded, own: str) -> Said | None:
-    event, time_ms = one.event, one.time // _MS
+def _begun(log: EventLog, record: Recorded, own: str) -> Said | None:
+    event, time_ms = record.event, record.time // _MS
     match event:
         case MessageSeen():
-            text, files = log.body(one.seq), len(event.files)
-            return Said(one.seq, time_ms, False, event.sender, text, files)
+            text, files = log.body(record.seq), len(event.files)
+            return Said(record.seq, time_ms, False, event.sender, text, files)
         case MessageIgnored():
             why = event.reason
-            return Said(one.seq, time_ms, False, event.sender, None, 0, "ignore", why)
+            return Said(record.seq, time_ms, False, event.sender, None, 0, "ignore", why)
         case MessageQueued():
-            text = log.body(one.seq)
-            return Said(one.seq, time_ms, True, own, text, 0, "", event.purpose)
+            text = log.body(record.seq)
+            return Said(record.seq, time_ms, True, own, text, 0, "", event.purpose)
     return None
 
 
-def _settle(said: dict[int, Said], one: Recorded) -> None:
+def _settle(said: dict[int, Said], record: Recorded) -> None:
     """Note what became of an earlier message."""
-    version, outcome, why = _outcome(one.event)
+    version, outcome, why = _outcome(record.event)
     if version in said:
         said[version].outcome = outcome
         said[version].why = why or said[version].why

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import lmdb
 
-from store.audit.decisions import Found
 from store.audit.places import IndexUnfit, Keys, Places, keys_of
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.disk.data_file import check_data_file
 from store.disk.folder import FolderLock, prepare_folder
 from store.disk.layout import DATA_FILE, MAP_SIZE, open_environment

@@ -64,16 +64,16 @@ def past_state_of(
     return state
 
 
-def _enter(state: PastState, address: PeerId | GroupId | str | None, one: Recorded) -> None:
+def _enter(state: PastState, address: PeerId | GroupId | str | None, record: Recorded) -> None:
     if isinstance(address, str):
-        state.accounts[address] = evolve(state.accounts.get(address) or AccountState(), one)
+        state.accounts[address] = evolve(state.accounts.get(address) or AccountState(), record)
     elif address is None:
-        _gateway(state, one.event)
+        _gateway(state, record.event)
     else:
         talk = state.talks.get(address)
         if talk is None:
             talk = state.talks[address] = ConversationSummary(unfinished=set())
-        _talk(talk, one)
+        _talk(talk, record)
 
 
 def _gateway(state: PastState, event: Event) -> None:
@@ -84,8 +84,8 @@ def _gateway(state: PastState, event: Event) -> None:
             state.running = ""
 
 
-def _talk(talk: ConversationSummary, one: Recorded) -> None:
-    match one.event:
+def _talk(talk: ConversationSummary, record: Recorded) -> None:
+    match record.event:
         case MessageSeen(sent_ms=sent_ms):
             talk.messages += 1
             talk.last_ms = max(talk.last_ms, sent_ms)
@@ -98,6 +98,6 @@ def _talk(talk: ConversationSummary, one: Recorded) -> None:
             talk.sent += 1
         case WatermarkAdvanced(position):
             talk.watermark = position
-    talk.unfinished.difference_update(closes(one.event))
-    if opens(one.event):
-        talk.unfinished.add(one.version)
+    talk.unfinished.difference_update(closes(record.event))
+    if opens(record.event):
+        talk.unfinished.add(record.version)

@@ -20,9 +20,8 @@ import msgspec
 
 from events import codec
 from events.event import Recorded
-from store.audit.decisions import Found
 from store.audit.rows import Decision, Rows
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.disk.layout import Cursor, Transaction, pack_u64, unpack_u64
 from store.errors import LogDamaged
 from store.log.event_log import EventLog
@@ -92,7 +91,7 @@ class Places:
     def catch_up(self, log: EventLog) -> None:
         """Add all decisions up to the log's end."""
         end = log.head().seq
-        events = takewhile(lambda one: one.seq <= end, log.read(self.about.seq))
+        events = takewhile(lambda record: record.seq <= end, log.read(self.about.seq))
         rows = Rows(log, Selection()).of(events)
         while chunk := list(islice(rows, COMMIT)):
             self._add(chunk, log, chunk[-1].seq)

@@ -86,10 +86,10 @@ class Rows:
             self._addresses[stream] = address if wanted else None  # type: ignore[assignment]
         return self._addresses[stream]
 
-    def _row(self, one: Recorded) -> Decision | None:
-        if isinstance(one.event, MessageIgnored):
-            return self._ignored(one, one.event)
-        judged = self._judged(one)
+    def _row(self, record: Recorded) -> Decision | None:
+        if isinstance(record.event, MessageIgnored):
+            return self._ignored(record, record.event)
+        judged = self._judged(record)
         return _of_policy(judged) if judged else None
 
     def _fits(self, row: Decision) -> bool:
@@ -98,43 +98,43 @@ class Rows:
             not wanted.text or wanted.in_text(self.text(row))
         )
 
-    def _judged(self, one: Recorded) -> JudgedMessage | None:
-        event = one.event
+    def _judged(self, record: Recorded) -> JudgedMessage | None:
+        event = record.event
         if isinstance(event, MessageSeen):
             if len(self._waiting) >= _WAITING_KEPT:
                 self._waiting.clear()
-            self._waiting[one.stream, one.version] = one
+            self._waiting[record.stream, record.version] = record
             return None
-        if not isinstance(event, PolicyDecided) or not self._selection.is_time(one.time // _MS):
+        if not isinstance(event, PolicyDecided) or not self._selection.is_time(record.time // _MS):
             return None
-        address = self.address(one.stream)
-        seen = self._waiting.pop((one.stream, event.message), None)
+        address = self.address(record.stream)
+        seen = self._waiting.pop((record.stream, event.message), None)
         if address is None:
             return None
-        seen = seen or self._earlier(one, event.message)
+        seen = seen or self._earlier(record, event.message)
         if seen is None or not isinstance(seen.event, MessageSeen):
             return None
-        return JudgedMessage(one, address, seen, seen.event, event)
+        return JudgedMessage(record, address, seen, seen.event, event)
 
-    def _earlier(self, one: Recorded, version: int) -> Recorded | None:
+    def _earlier(self, record: Recorded, version: int) -> Recorded | None:
         """The event of that version in the stream of `one`: most often it was recorded with it."""
-        near = self._log.event(one.seq - (one.version - version))
-        if near is not None and (near.stream, near.version) == (one.stream, version):
+        near = self._log.event(record.seq - (record.version - version))
+        if near is not None and (near.stream, near.version) == (record.stream, version):
             return near
-        return next(self._log.read_stream(one.stream, version - 1), None)
+        return next(self._log.read_stream(record.stream, version - 1), None)
 
-    def _ignored(self, one: Recorded, event: MessageIgnored) -> Decision | None:
-        address = self.address(one.stream)
-        time_ms = one.time // _MS
+    def _ignored(self, record: Recorded, event: MessageIgnored) -> Decision | None:
+        address = self.address(record.stream)
+        time_ms = record.time // _MS
         if address is None or not self._selection.is_time(time_ms):
             return None
         return Decision(
-            seq=one.seq,
+            seq=record.seq,
             time_ms=time_ms,
             address=address,
             sender=event.sender,
             sent_ms=event.sent_ms,
-            message=one.seq,
+            message=record.seq,
             identity=event.identity,
             action="ignore",
             reason=event.reason,

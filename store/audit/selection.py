@@ -1,5 +1,7 @@
 """Which decisions somebody wants to see. Everything that is named has to fit."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from events.policy.account_policy import Action
@@ -52,3 +54,11 @@ class Selection(msgspec.Struct, frozen=True):
     def in_text(self, text: str | None) -> bool:
         """Whether the words hold what is looked for. Words that are gone hold nothing."""
         return not self.text or (text is not None and self.text.casefold() in text.casefold())
+
+
+class Found(NamedTuple):
+    """What an index says: sequences of decisions, newest first, as many as were asked for; and how
+    many there are `at_most` in all history."""
+
+    places: list[int]
+    at_most: int

@@ -99,60 +99,60 @@ def what_if(
     """Decide again what fits `selection`, by the policy that its account has in `policies`."""
     found = WhatIf(left_out={}, changes={})
     limits: dict[str, _Limits] = {}
-    for one in Decisions(log, selection).each():
-        address = one.address
+    for entry in Decisions(log, selection).each():
+        address = entry.address
         policy = policies.get(address.account)
-        if policy is None or (isinstance(one, JudgedMessage) and _is_another_user(one, policy)):
+        if policy is None or (isinstance(entry, JudgedMessage) and _is_another_user(entry, policy)):
             found.left_out[address.account] = found.left_out.get(address.account, 0) + 1
             continue
         found.messages += 1
-        if isinstance(one, JudgedMessage):
-            before, after, example = _recorded(one), decide_under(policy, one), one.seen.seq
+        if isinstance(entry, JudgedMessage):
+            before, after, example = _recorded(entry), decide_under(policy, entry), entry.seen.seq
         else:
             if address.account not in limits:
                 limits[address.account] = _Limits(log, address.account)
-            before, example = Outcome(one.action, one.reason, INTAKE), one.message
-            after = _ignored_under(policy, one, limits[address.account])
+            before, example = Outcome(entry.action, entry.reason, INTAKE), entry.message
+            after = _ignored_under(policy, entry, limits[address.account])
         if before != after:
             _note(found, address.account, before, after, example)
     return found
 
 
-def decide_under(policy: AccountPolicy, one: JudgedMessage) -> Outcome:
+def decide_under(policy: AccountPolicy, judged: JudgedMessage) -> Outcome:
     """What comes of a message that was judged, if `policy` is in force."""
-    waited_for_members = one.decided.inputs.membership == "unknown"
-    if isinstance(one.address, GroupId) and not policy.enable_groups:
+    waited_for_members = judged.decided.inputs.membership == "unknown"
+    if isinstance(judged.address, GroupId) and not policy.enable_groups:
         ignored = Outcome("ignore", "groups-disabled", INTAKE)
-        return _recorded(one) if waited_for_members else ignored
-    if one.message.length > policy.max_message_chars:
+        return _recorded(judged) if waited_for_members else ignored
+    if judged.message.length > policy.max_message_chars:
         return Outcome("ignore", "oversize", INTAKE)
     if waited_for_members:
-        return replace(_recorded(one), action=UNKNOWN)
-    decided = one.decided
+        return replace(_recorded(judged), action=UNKNOWN)
+    decided = judged.decided
     verdict, tools = judge(
-        policy, one.address, one.message.sender, decided.inputs, mention=decided.mentioned
+        policy, judged.address, judged.message.sender, decided.inputs, mention=decided.mentioned
     )
     same = verdict.action == decided.action == "process" and tools != decided.tools
     return Outcome(verdict.action, verdict.reason, verdict.rule, tools=same)
 
 
-def _recorded(one: JudgedMessage) -> Outcome:
-    return Outcome(one.decided.action, one.decided.reason, one.decided.rule)
+def _recorded(judged: JudgedMessage) -> Outcome:
+    return Outcome(judged.decided.action, judged.decided.reason, judged.decided.rule)
 
 
-def _is_another_user(one: JudgedMessage, policy: AccountPolicy) -> bool:
-    return one.decided.inputs.own != policy.username
+def _is_another_user(judged: JudgedMessage, policy: AccountPolicy) -> bool:
+    return judged.decided.inputs.own != policy.username
 
 
-def _ignored_under(policy: AccountPolicy, one: Decision, limits: "_Limits") -> Outcome:
+def _ignored_under(policy: AccountPolicy, decision: Decision, limits: "_Limits") -> Outcome:
     """What comes of a message that was ignored before any policy was asked."""
-    in_group = isinstance(one.address, GroupId)
-    let_in = (one.reason == "groups-disabled" and policy.enable_groups) or (
-        one.reason == "oversize" and policy.max_message_chars > limits.at(one.seq)
+    in_group = isinstance(decision.address, GroupId)
+    let_in = (decision.reason == "groups-disabled" and policy.enable_groups) or (
+        decision.reason == "oversize" and policy.max_message_chars > limits.at(decision.seq)
     )
-    if in_group and not policy.enable_groups and one.reason != "self":
+    if in_group and not policy.enable_groups and decision.reason != "self":
         return Outcome("ignore", "groups-disabled", INTAKE)
-    return Outcome(UNKNOWN if let_in else one.action, one.reason, INTAKE)
+    return Outcome(UNKNOWN if let_in else decision.action, decision.reason, INTAKE)
 
 
 class _Limits:

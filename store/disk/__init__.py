@@ -1,10 +1,11 @@
 """How the log lies on the disk: one folder, LMDB's tables, batches as bytes.
 
-- `layout`      the tables, their keys and values
-- `batch`       a commit as bytes, and the hash that chains it to the one before
-- `database`    LMDB opened, mapped, grown and read
-- `queries`     what is asked within one read transaction
-- `tail`        what is checked on opening
+- `position`, `batch`    the end of the log; a commit as bytes, chained to the one before
+- `walk`                 the one walk over batches: each is sound, or its damage is named
+- `layout`               the tables, their keys and values
+- `data_file`            LMDB's file checked without LMDB
+- `read_write_lock`, `database`   LMDB opened, mapped, grown, and shared by threads
+- `queries`, `transaction`        what one read transaction asks, and one commit writes
+- `tail`                 what is checked on opening
 - `folder`, `creation`   the folder, its lock, and a new log in it
-- `data_file`   LMDB's file walked without LMDB
 """

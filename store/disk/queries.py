@@ -9,6 +9,8 @@ grows. So whatever may be long is asked for a portion at a time.
 from collections.abc import Iterator
 from itertools import islice, takewhile
 
+import msgspec
+
 from events.conversation.identity import IDENTITY_BYTES
 from store.disk.layout import (
     POSITION,
@@ -16,6 +18,7 @@ from store.disk.layout import (
     Tables,
     Transaction,
     decode_position,
+    name_key,
     pack_u64,
     pack_u64_pair,
     slot,
@@ -31,6 +34,14 @@ PORTION_EVENTS = 10_000
 PORTION_BYTES = 8 << 20
 PORTION_BATCHES = 256
 _LAST = (1 << 64) - 1
+
+
+class StreamState(msgspec.Struct, frozen=True, gc=False):
+    """A stream: its id in the log, and its version (the number of its events)."""
+
+    id: int
+    name: str
+    version: int
 
 
 def position(txn: Transaction, tables: Tables) -> Position:
@@ -115,6 +126,17 @@ def stream_version(txn: Transaction, tables: Tables, stream: int) -> int:
     found, version = unpack_u64_pair(cursor.key())
     _, count = unspan(cursor.value())
     return version + count - 1 if found == stream else 0
+
+
+def find_stream(txn: Transaction, tables: Tables, name: str) -> StreamState | None:
+    """The stream of this name, by the index of names."""
+    key = txn.get(name_key(name), db=tables.names)
+    if key is None:
+        return None
+    stream = unpack_u64(key)
+    if (found := stream_name(txn, tables, stream)) != name:
+        raise LogDamaged("the table of streams' names is damaged", where=name, found=found)
+    return StreamState(stream, name, stream_version(txn, tables, stream))
 
 
 def seen(txn: Transaction, tables: Tables, identity: bytes) -> bytes | None:

@@ -116,7 +116,9 @@ def _effects(entries: list[Entry]) -> Iterator[IndexChanges]:
 
 
 def _identities(parts: tuple[StreamAppend, ...]) -> list[bytes]:
-    known = [each for part in parts for effects in part.effects for each in effects.identities]
+    known = [
+        identity for part in parts for effects in part.effects for identity in effects.identities
+    ]
     for identity in known:
         if len(identity) != IDENTITY_BYTES:
             raise InvalidAppend(

@@ -13,20 +13,10 @@ from events.event import Body, Recorded
 from store.disk import batch
 from store.disk.batch import Batch, Run
 from store.disk.position import Position
+from store.disk.queries import StreamState
+from store.disk.transaction import Commit, Key
 from store.log.append import Append, IndexChanges, StreamAppend
 from store.log.event_log import Committed, Conflict, Duplicate, Outcome
-
-
-class StreamState(msgspec.Struct, frozen=True, gc=False):
-    """A stream: its id in the log, and its version (the number of its events)."""
-
-    id: int
-    name: str
-    version: int
-
-
-Key = tuple[int, int]
-"""A stream's id and a version in it."""
 
 
 class Known(Protocol):
@@ -72,12 +62,12 @@ class CommitGroup:
         if refusal:
             return refusal
         start = self.first + self.count
-        recorded = [each for part in append.parts for each in self._record(part)]
+        recorded = [record for part in append.parts for record in self._record(part)]
         self.bodies += ((start + place, slot, body) for place, slot, body in append.bodies)
         return Committed(tuple(recorded))
 
-    def seal(self) -> tuple[bytes, Position]:
-        """The batch's bytes, and the position after it."""
+    def seal(self) -> Commit:
+        """What is to be written."""
         data = batch.encode(Batch(self._before.hash, self.first, self.time, self._runs))
         after = Position(
             seq=self._before.seq + self.count,
@@ -85,7 +75,19 @@ class CommitGroup:
             time=self.time,
             streams=self._before.streams + len(self.created),
         )
-        return data, after
+        return Commit(
+            first=self.first,
+            data=data,
+            position=after,
+            created=self.created,
+            spans=[
+                (state.id, self.starts[state.id], state.version - self.starts[state.id] + 1)
+                for state in self.streams.values()
+            ],
+            seen=self.seen,
+            opened=self.opened,
+            closed=self.closed,
+        )
 
     def _conflict(self, append: Append) -> Conflict | None:
         for name, expected in append.expected.items():

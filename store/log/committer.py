@@ -8,12 +8,13 @@ import lmdb
 from events.gateway.retention import week_of
 from store.disk.database import Database
 from store.disk.position import Position
+from store.disk.queries import StreamState
+from store.disk.transaction import SealedBody, TransactionView, write_commit
+from store.keys.bodies import NONCE_BYTES, seal
+from store.keys.keyring import Keyring
 from store.log.append import Append
-from store.log.bodies import NONCE_BYTES, seal
-from store.log.commit_group import CommitGroup, StreamState
+from store.log.commit_group import CommitGroup
 from store.log.event_log import Head, Outcome
-from store.log.keyring import Keyring
-from store.log.transaction import SealedBody, TransactionView, write_group
 from store.log.writer import NoRoom
 
 _STATES_KEPT = 65_536
@@ -79,7 +80,8 @@ class Committer:
             outcomes = [group.admit(append) for append in appends]
             position = self._position
             if group.count:
-                position = write_group(txn, self._database.tables, group, self._sealed(group))
+                commit, bodies = group.seal(), self._sealed(group)
+                position = write_commit(txn, self._database.tables, commit, bodies)
         self._position = position
         self._remember(group)
         return outcomes

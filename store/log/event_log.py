@@ -22,7 +22,7 @@ from store.errors import (
     LogUnusable,
     VersionConflict,
 )
-from store.log.bodies import SecretKey
+from store.keys.bodies import SecretKey
 
 __all__ = [
     "CommitFailed",

@@ -23,10 +23,10 @@ from store.disk.layout import DATA_FILE, MAP_SIZE, MAX_MAP_SIZE
 from store.disk.position import Position
 from store.disk.tail import check_tail
 from store.errors import LogDamaged, LogFailed, LogUnusable
+from store.keys.keyring import Keyring
 from store.log.append import Append, prepare
 from store.log.committer import Committer
 from store.log.event_log import Head, LogStats, Outcome, events_of
-from store.log.keyring import Keyring
 from store.log.lmdb_reader import LmdbReader
 from store.log.writer import Writer
 

@@ -11,11 +11,9 @@ from store.disk.database import Database
 from store.disk.layout import unpack_u64_pair
 from store.disk.walk import SoundBatch
 from store.errors import LogUnusable
-from store.log import bodies
-from store.log.commit_group import StreamState
+from store.keys import bodies
+from store.keys.keyring import Keyring
 from store.log.event_log import Head, LogStats, Outcome, Place, SecretKey
-from store.log.keyring import Keyring
-from store.log.transaction import find_stream
 
 _NAMES_KEPT = 65_536
 _POLL_S = 0.1
@@ -61,7 +59,7 @@ class LmdbReader:
 
     def version(self, stream: str) -> int:
         """See `EventLog`."""
-        state = self._database.query(find_stream, stream)
+        state = self._database.query(queries.find_stream, stream)
         return state.version if state else 0
 
     def event(self, seq: int) -> Recorded | None:
@@ -179,7 +177,7 @@ class LmdbReader:
                 yield recorded
 
     def _read_stream(self, stream: str, after: int) -> Iterator[list[Recorded]]:
-        state = self._database.query(find_stream, stream)
+        state = self._database.query(queries.find_stream, stream)
         if state is None:
             return
         while portion := self._database.query(queries.batches_of_stream, state.id, after):
@@ -197,7 +195,7 @@ class LmdbReader:
         except UNREADABLE as error:
             raise self._database.damaged(error, f"batch of event {found.first}") from error
 
-    def _events_of(self, state: StreamState, found: SoundBatch) -> list[Recorded]:
+    def _events_of(self, state: queries.StreamState, found: SoundBatch) -> list[Recorded]:
         try:
             return batch.recorded_stream(found.data, state.id, state.name)
         except UNREADABLE as error:

@@ -15,9 +15,11 @@ from events.event import Draft, Recorded
 from events.gateway.retention import week_of
 from store.disk.batch import genesis
 from store.disk.position import Position
+from store.disk.queries import StreamState
+from store.disk.transaction import Key
 from store.errors import LogUnusable
 from store.log.append import Append, prepare
-from store.log.commit_group import CommitGroup, Key, StreamState
+from store.log.commit_group import CommitGroup
 from store.log.event_log import Committed, Head, LogStats, Outcome, Place, SecretKey, events_of
 
 
@@ -182,11 +184,11 @@ class MemoryLog:
         self._closed = True
 
     def stream(self, name: str) -> StreamState | None:
-        """For the admission of appends (`group.Known`)."""
+        """For the admission of appends (`commit_group.Known`)."""
         return self._streams.get(name)
 
     def knows(self, identity: bytes) -> bool:
-        """For the admission of appends (`group.Known`)."""
+        """For the admission of appends (`commit_group.Known`)."""
         return identity in self._seen
 
     def _await_past(self, seq: int) -> None:
@@ -207,11 +209,11 @@ class MemoryLog:
             return outcome
 
     def _store(self, group: CommitGroup, recorded: Iterable[Recorded]) -> None:
-        _, position = group.seal()
+        position = group.seal().position
         self._streams.update(group.streams)
-        for each in recorded:
-            self._events.append(each)
-            self._by_id.setdefault(self._streams[each.stream].id, []).append(each)
+        for record in recorded:
+            self._events.append(record)
+            self._by_id.setdefault(self._streams[record.stream].id, []).append(record)
         names = {state.id: state.name for state in group.streams.values()}
         self._seen.update((i, Place(names[s], v)) for i, (s, v) in group.seen.items())
         self._open -= group.closed

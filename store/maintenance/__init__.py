@@ -1,10 +1,11 @@
-"""Caring for a log that lies on a disk: check it, copy it, save what can be saved.
+"""Caring for a log on a disk: check it, copy it, save what can be saved.
 
-- `raw_log`       a log opened below its protocol, as the walkers need it
-- `check`         which parts are intact
-- `backup`        copies, and the way back
-- `salvage`       what of a damaged log can be proved, as a new log
-- `scrub`         the chain walked in the background
-- `rebuilt`, `kept_states`, `integrity`   what is derived, made again and compared
-- `isolation`     work in a process apart, for LMDB may die of damaged pages
+- `raw_log`          the log's tables as they lie there, without trusting any index
+- `isolation`        work in a process of its own, since damaged pages may kill LMDB
+- `index_check`      the derived tables compared with the events
+- `snapshot_check`   snapshots compared with what their events fold to
+- `check`            which parts are intact
+- `backup`           copies, and how to restore them
+- `salvage`          what can be proved of a damaged log, as a new log
+- `scrub`            the chain checked in the background
 """

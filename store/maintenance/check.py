@@ -18,7 +18,7 @@ from store.disk.data_file import check_data_file, structure
 from store.disk.layout import DATA_FILE, unslot
 from store.disk.walk import Damage, Flaw
 from store.errors import LogDamaged, LogError, LogUnusable
-from store.log import bodies
+from store.keys import bodies
 from store.log.lmdb_log import LmdbLog
 from store.log.snapshots import FOLDER
 from store.maintenance.index_check import IndexCheck

@@ -14,7 +14,7 @@ from store.disk.layout import DATA_FILE, MAP_SIZE, Tables, Transaction, pack_u64
 from store.disk.position import Head, Position
 from store.disk.walk import Damage, DecodedBatch, SoundBatch, walk, walk_decoded
 from store.errors import LogUnusable
-from store.log.keyring import Keyring
+from store.keys.keyring import Keyring
 from store.log.lmdb_reader import LmdbReader
 
 PORTION_BYTES = 4 << 20

@@ -27,13 +27,14 @@ from store.disk.layout import (
     unslot,
 )
 from store.disk.position import Position
+from store.disk.queries import StreamState
+from store.disk.transaction import SealedBody, TransactionView, write_commit
 from store.disk.walk import Damage
 from store.errors import LogDamaged, LogError, LogUnusable
-from store.log import bodies
+from store.keys import bodies
 from store.log.append import Append, IndexChanges, StreamAppend
-from store.log.commit_group import CommitGroup, StreamState
+from store.log.commit_group import CommitGroup
 from store.log.event_log import Head
-from store.log.transaction import SealedBody, TransactionView, write_group
 from store.maintenance.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
 from store.maintenance.check import examine
 from store.maintenance.isolation import ReaderDied, run_isolated
@@ -169,7 +170,8 @@ class _Copying:
             except (_Unproved, LogError, *UNREADABLE) as reason:
                 self._why = f"event {self._position.seq + 1}: {reason}"
                 return False
-            self._position = write_group(txn, self._new.tables, group, self._bodies(group))
+            bodies = self._bodies(group)
+            self._position = write_commit(txn, self._new.tables, group.seal(), bodies)
             self._states.update(group.streams)
         return True
 
@@ -188,7 +190,7 @@ class _Copying:
             name = names.get(run.stream) or queries.stream_name(txn, self._new.tables, run.stream)
             part = _part(name, run.entries)
             group.admit(Append((part,), {}, (), (), len(part.entries), len(part.encoded)))
-        if group.seal()[0] != data:
+        if group.seal().data != data:
             raise _Unproved("the batch, recorded again, comes out differently")
         return group
 

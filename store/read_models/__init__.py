@@ -1,6 +1,7 @@
-"""What is often asked of the log, in the words of those who ask.
+"""What is often asked of the log, in the terms of those who ask.
 
-- `trail`          the events that tell one message's story
-- `dead_letters`   messages that were given up, and wait for the operator
-- `erasure`        what has to be read to erase a person's words
+- `trail`             the events that tell one message's story
+- `dead_letters`      messages that could not be answered, and wait for the operator
+- `erasure`           what has to be read to erase a person's messages
+- `account_history`   an account's policies and pairings at each of its versions
 """

@@ -41,13 +41,18 @@ def dead_letters(log: EventLog) -> Iterator[DeadLetter]:
                 left[record.stream, message] = record
             case MessageRetried(message=message) | MessageDropped(message=message):
                 left.pop((record.stream, message), None)
-    for (stream, aside), one in left.items():
+    for (stream, aside), record in left.items():
         seen = message_behind(log, stream, aside)
         if seen is None or not isinstance(seen.event, MessageSeen):
             continue
-        if isinstance(one.event, MessageDeadLettered):
+        if isinstance(record.event, MessageDeadLettered):
             yield DeadLetter(
-                stream, aside, seen, seen.event.sender, one.event.reason, one.time // 1_000_000
+                stream,
+                aside,
+                seen,
+                seen.event.sender,
+                record.event.reason,
+                record.time // 1_000_000,
             )
 
 

@@ -51,14 +51,14 @@ def trail_of_seq(log: EventLog, seq: int) -> Trail | None:
     if isinstance(event.event, MessageSeen | MessageIgnored):
         return _trail(log, Place(event.stream, event.version))
     before = list(log.read_stream(event.stream, max(0, event.version - LOOK_BACK)))
-    message = _message_behind({one.version: one for one in before}, event)
+    message = _message_behind({record.version: record for record in before}, event)
     return _trail(log, Place(event.stream, message)) if message else None
 
 
 def last_message(log: EventLog, stream: str) -> Recorded | None:
     """The newest message that a conversation's stream holds."""
     recent = log.read_stream(stream, max(0, log.version(stream) - LOOK_BACK))
-    seen = [one for one in recent if isinstance(one.event, MessageSeen | MessageIgnored)]
+    seen = [record for record in recent if isinstance(record.event, MessageSeen | MessageIgnored)]
     return seen[-1] if seen else None
 
 

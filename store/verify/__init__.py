@@ -1,7 +1,7 @@
-"""The proof that a log is whole: the chain, the words, and every decision made again.
+"""The proof that a log is whole: the chain, the bodies, and every decision made again.
 
-- `heads`              ends of the log, kept elsewhere
-- `section`, `words`, `judge`, `facts`   one part of the log, proved
-- `proof`              parts put together
-- `workers`            parts proved side by side, in processes
+- `heads`                      heads of the log, saved elsewhere
+- `words`, `judge`, `section`  bodies, decisions, and with them one part of the log
+- `proof`                      the parts put together
+- `workers`                    parts proved at the same time, each in a process of its own
 """

@@ -10,7 +10,7 @@ from events.conversation.judgement import UnknownRules, decide_again
 from events.event import Event
 from events.streams import GroupId, PeerId, parse_stream
 from store.log.event_log import EventLog
-from store.verify.facts import AccountHistory, Facts
+from store.read_models.account_history import AccountHistory, Facts
 
 Address = PeerId | GroupId | str | None
 

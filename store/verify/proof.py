@@ -68,7 +68,7 @@ def conclude(
 ) -> Proof:
     """What the sections, in their order, prove together."""
     findings = [finding for section in sections for finding in section.findings]
-    findings = findings or [one.blocked for one in sections if one.blocked]
+    findings = findings or [section.blocked for section in sections if section.blocked]
     if not findings:
         findings += _seams(planned, sections)
         findings += _names(source, sections)

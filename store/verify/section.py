@@ -16,10 +16,10 @@ from store.disk.position import Head
 from store.disk.walk import Damage, DecodedBatch
 from store.errors import LogDamaged
 from store.maintenance.raw_log import RawLog
-from store.verify.facts import TRACKED
+from store.read_models.account_history import TRACKED
+from store.verify.body_check import DIGESTS, BodyCheck, Broken
 from store.verify.heads import KeptHead
 from store.verify.judge import Judge
-from store.verify.words import DIGESTS, Broken, Words
 
 MAX_FINDINGS = 20
 """How many broken places are told of one section. Past a broken chain nothing is looked at."""
@@ -73,7 +73,7 @@ class Section:
         self._stretch = stretch
         self._heads = {head.seq: head.hash for head in heads}
         self._judge = Judge(source.log, self._name, before=stretch.first, words=words)
-        self._words = Words(source, stretch.first) if words else None
+        self._bodies = BodyCheck(source, stretch.first) if words else None
         self._time = 0
         self.proved = Proved(findings=[], begins={}, ends={}, named={})
         self._checks = self._table(words=words)
@@ -93,8 +93,8 @@ class Section:
         except LogDamaged as error:
             proved.blocked = Finding(stretch.first + proved.events, str(error))
         finally:
-            if self._words:
-                proved.bodies, proved.erased = self._words.proved, self._words.erased
+            if self._bodies:
+                proved.bodies, proved.erased = self._bodies.proved, self._bodies.erased
             proved.decisions, proved.without_words = self._judge.decisions
 
     def _table(self, *, words: bool) -> dict[type[Event], Callable[..., object]]:
@@ -128,7 +128,7 @@ class Section:
     def _end(self) -> None:
         for seq in self._heads:
             self._find(seq, "the saved head is not at a commit boundary: the log was rewritten")
-        if self._words:
+        if self._bodies:
             self._tell_strays(self._stretch.last + 1)
 
     # Streams and events
@@ -181,18 +181,18 @@ class Section:
     # Words
 
     def _with_words(self, seq: int, _: int, __: int, event: Any) -> str | None:
-        if self._words is None:
+        if self._bodies is None:
             return None
         self._tell_strays(seq)
         try:
-            return self._words.take(seq, DIGESTS[type(event)](event))
+            return self._bodies.take(seq, DIGESTS[type(event)](event))
         except Broken as broken:
             self._find(seq, str(broken))
             return None
 
     def _tell_strays(self, before: int) -> None:
-        if self._words:
-            for seq, slot in self._words.strays_before(before):
+        if self._bodies:
+            for seq, slot in self._bodies.strays_before(before):
                 self._find(seq, f"body {slot} lies with it, and is not its own")
 
     # What is found

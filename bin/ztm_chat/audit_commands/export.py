@@ -91,7 +91,7 @@ def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
 
 def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
     from store.audit.export import conversations, said_in
-    from store.verify.facts import history_of
+    from store.read_models.account_history import history_of
     from store.verify.heads import head_of
     from ztm_chat.printing.html_page import begin_page, conversation_lines, end_page
 

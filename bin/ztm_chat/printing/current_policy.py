@@ -7,7 +7,7 @@ from events.conversation.events import MessageSeen, PolicyDecided
 from events.streams import GroupId, PeerId, parse_stream
 from store.audit.decisions import JudgedMessage
 from store.audit.what_if import UNKNOWN, Outcome, decide_under
-from store.verify.facts import history_of
+from store.read_models.account_history import history_of
 
 if TYPE_CHECKING:
     from store.log.event_log import EventLog

@@ -30,20 +30,20 @@ def test_every_decision_is_listed_once_in_order(
         for record in log.read()
         if isinstance(record.event, PolicyDecided | MessageIgnored)
     ]
-    assert [one.seq for one in everything] == events
-    assert {one.action for one in everything} == {"process", "ignore", "pairing"}
+    assert [decision.seq for decision in everything] == events
+    assert {decision.action for decision in everything} == {"process", "ignore", "pairing"}
 
 
 def test_a_decision_says_what_it_is_about(log: LmdbReader, everything: list[Decision]) -> None:
-    for one in everything[:50]:
-        decided = log.event(one.seq)
-        message = log.event(one.message)
+    for decision in everything[:50]:
+        decided = log.event(decision.seq)
+        message = log.event(decision.message)
         assert decided is not None
         assert message is not None
-        assert one.identity == message.event.identity  # type: ignore[attr-defined]
-        assert one.sender == message.event.sender  # type: ignore[attr-defined]
-        text = Decisions(log).text(one)
-        assert (text is None) == (one.rule == INTAKE)
+        assert decision.identity == message.event.identity  # type: ignore[attr-defined]
+        assert decision.sender == message.event.sender  # type: ignore[attr-defined]
+        text = Decisions(log).text(decision)
+        assert (text is None) == (decision.rule == INTAKE)
 
 
 SELECTIONS = st.builds(
@@ -67,7 +67,7 @@ def test_a_selection_holds_what_fits_and_nothing_else(
     window: int,
     data: st.DataObject,
 ) -> None:
-    times = sorted({one.time_ms for one in everything})
+    times = sorted({decision.time_ms for decision in everything})
     wanted = Selection(
         account=wanted.account,
         peer=wanted.peer,
@@ -79,7 +79,7 @@ def test_a_selection_holds_what_fits_and_nothing_else(
         since_ms=data.draw(st.sampled_from([0, *times])),
         until_ms=data.draw(st.sampled_from([0, *times])),
     )
-    expected = [one for one in everything if is_wanted(one, wanted, log)]
+    expected = [decision for decision in everything if is_wanted(decision, wanted, log)]
     found = Decisions(log, wanted)
     assert list(found.all()) == expected
     before = data.draw(st.integers(0, log.head().seq))
@@ -87,24 +87,27 @@ def test_a_selection_holds_what_fits_and_nothing_else(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "WINDOW", window)
         newest = Decisions(log, wanted).newest(count, before)
-    assert newest == [one for one in expected if not before or one.seq < before][-count:]
+    assert (
+        newest
+        == [decision for decision in expected if not before or decision.seq < before][-count:]
+    )
 
 
-def is_wanted(one: Decision, wanted: Selection, log: LmdbReader) -> bool:
+def is_wanted(decision: Decision, wanted: Selection, log: LmdbReader) -> bool:
     """The same in other words."""
-    where = one.address
-    text = None if one.rule == INTAKE else log.body(one.message)
+    where = decision.address
+    text = None if decision.rule == INTAKE else log.body(decision.message)
     group = f"{where.creator}/{where.group}" if isinstance(where, GroupId) else ""
     return all(
         (
             not wanted.account or where.account == wanted.account,
             not wanted.peer or (isinstance(where, PeerId) and where.name == wanted.peer),
             not wanted.group or (group and wanted.group in (group, group.split("/")[1])),
-            not wanted.sender or one.sender == wanted.sender,
-            not wanted.actions or one.action in wanted.actions,
-            not wanted.reasons or one.reason in wanted.reasons,
-            not wanted.since_ms or one.time_ms >= wanted.since_ms,
-            not wanted.until_ms or one.time_ms <= wanted.until_ms,
+            not wanted.sender or decision.sender == wanted.sender,
+            not wanted.actions or decision.action in wanted.actions,
+            not wanted.reasons or decision.reason in wanted.reasons,
+            not wanted.since_ms or decision.time_ms >= wanted.since_ms,
+            not wanted.until_ms or decision.time_ms <= wanted.until_ms,
             not wanted.text or (text and wanted.text.casefold() in text.casefold()),
         )
     )

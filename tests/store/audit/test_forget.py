@@ -12,8 +12,8 @@ from store.log.event_log import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.log.memory_log import MemoryLog
 from store.read_models.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
+from store.verify.body_check import erasures
 from store.verify.proof import prove
-from store.verify.words import erasures
 from tests.bench.audit_log import WORDS
 from tests.store.builders import ALICE, add_all, seen
 from tests.store.verify.tampering import entries, flipped, put
@@ -92,8 +92,8 @@ def test_what_they_write_later_lies_under_another_key(forgotten: tuple[Path, byt
     log = LmdbLog.open(folder)
     words = Body(f"main/{PERSON}", "hello again", b"salt" * 4)
     event = seen("again", sender=PERSON)
-    (one,) = add_all(log, Draft(ALICE, event, bodies=(words,)))
-    assert log.body(one.seq) == "hello again"
+    (record,) = add_all(log, Draft(ALICE, event, bodies=(words,)))
+    assert log.body(record.seq) == "hello again"
     assert log.key(f"main/{PERSON}").secret != key
     log.close()
 

@@ -18,10 +18,10 @@ from events.conversation.events import PolicyDecided
 from events.event import Recorded
 from store.audit import decisions as room
 from store.audit import places
-from store.audit.decisions import Decision, Decisions, Found
+from store.audit.decisions import Decision, Decisions
 from store.audit.index import FOLDER, search
 from store.audit.places import keys_of
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.disk.data_file import structure
 from store.disk.layout import DATA_FILE
 from store.log.event_log import EventLog
@@ -69,7 +69,7 @@ def indexed(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_what_the_index_finds_is_what_a_scan_finds(
     indexed: LmdbReader, wanted: Selection, portion: int, cost: int, data: st.DataObject
 ) -> None:
-    times = [0, *sorted({one.time_ms for one in Decisions(indexed).all()})]
+    times = [0, *sorted({decision.time_ms for decision in Decisions(indexed).all()})]
     wanted = msgspec.structs.replace(
         wanted,
         since_ms=data.draw(st.sampled_from(times)),
@@ -85,7 +85,10 @@ def test_what_the_index_finds_is_what_a_scan_finds(
         newest = Decisions(indexed, wanted, index).newest(count, before)
         everything = list(Decisions(indexed, wanted, index).all())
     assert everything == expected
-    assert newest == [one for one in expected if not before or one.seq < before][-count:]
+    assert (
+        newest
+        == [decision for decision in expected if not before or decision.seq < before][-count:]
+    )
 
 
 def test_pages_going_back_hold_everything_once(folder: Path, index: Heard) -> None:
@@ -206,7 +209,7 @@ def test_an_index_is_made_in_many_small_transactions(
     monkeypatch.setattr(places, "COMMIT", 7)
     log = LmdbLog.open_reader(folder)
     end, wanted = log.head().seq, Selection(reasons=frozenset({"denied", "blank"}))
-    expected = [one.seq for one in Decisions(log, wanted).all()]
+    expected = [decision.seq for decision in Decisions(log, wanted).all()]
     log.close()
     found = search(folder, keys_of(wanted), 1, end, 10_000)
     assert found == Found(expected[::-1], len(expected))
@@ -221,7 +224,7 @@ def test_an_index_is_made_in_many_small_transactions(
 def test_the_index_is_private_and_holds_no_names(folder: Path, index: Heard) -> None:
     place = folder / FOLDER
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(one.stat().st_mode) for one in place.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o600}
     data = (place / DATA_FILE).read_bytes()
     for row in with_log(folder, lambda log: list(Decisions(log).all())):
         assert row.sender.encode() not in data
@@ -231,9 +234,9 @@ def test_the_index_is_private_and_holds_no_names(folder: Path, index: Heard) -> 
 def test_the_store_commands_leave_the_index_alone(
     folder: Path, index: Heard, tmp_path: Path
 ) -> None:
-    assert not [one.damage for one in check(folder, quick=False, fingerprint=b"") if one.damage]
+    assert not [part.damage for part in check(folder, quick=False, fingerprint=b"") if part.damage]
     back_up(folder, tmp_path / "copy")
-    assert sorted(one.name for one in (tmp_path / "copy").iterdir()) == [DATA_FILE, "keys"]
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [DATA_FILE, "keys"]
     saved = salvage(folder, tmp_path / "saved")
     assert saved.lost == 0
     assert not (tmp_path / "saved" / FOLDER).exists()

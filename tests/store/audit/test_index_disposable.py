@@ -11,10 +11,10 @@ import lmdb
 import msgspec
 import pytest
 
-from store.audit.decisions import Decisions, Found
+from store.audit.decisions import Decisions
 from store.audit.index import FOLDER, search
 from store.audit.places import About, keys_of
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.disk.folder import FolderLock
 from store.disk.layout import DATA_FILE
 from store.log.lmdb_log import LmdbLog

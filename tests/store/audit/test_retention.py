@@ -47,8 +47,8 @@ def say(log: LmdbLog | MemoryLog, text: str) -> int:
     """Record words of alice; the sequence of their event."""
     salt = b"salt" * 4
     event = msgspec.structs.replace(seen(text), body=sha256(salt + text.encode()).digest())
-    (one,) = add_all(log, Draft(ALICE, event, bodies=(Body("main/alice", text, salt),)))
-    return one.seq
+    (record,) = add_all(log, Draft(ALICE, event, bodies=(Body("main/alice", text, salt),)))
+    return record.seq
 
 
 def say_in_two_weeks(log: LmdbLog | MemoryLog, clock: Clock) -> tuple[int, int]:

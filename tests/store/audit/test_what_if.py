@@ -55,17 +55,19 @@ NEW = st.builds(
 
 @pytest.fixture(scope="module")
 def judged(log: LmdbReader) -> list[JudgedMessage]:
-    return [one for one in Decisions(log).each() if isinstance(one, JudgedMessage)]
+    return [
+        judgement for judgement in Decisions(log).each() if isinstance(judgement, JudgedMessage)
+    ]
 
 
-def decided_live(policy: AccountPolicy, one: JudgedMessage, text: str) -> Outcome:
+def decided_live(policy: AccountPolicy, judgement: JudgedMessage, text: str) -> Outcome:
     """What the running daemon decides when the same message arrives under `policy`."""
-    was, group = one.decided.inputs, None
-    if isinstance(one.address, GroupId):
-        members = {one.message.sender} if was.membership == "member" else set()
+    was, group = judgement.decided.inputs, None
+    if isinstance(judgement.address, GroupId):
+        members = {judgement.message.sender} if was.membership == "member" else set()
         group = GroupFacts(was.group_name, frozenset(members), was.name_shared)
     policy_context = PolicyContext(
-        account=one.address.account,
+        account=judgement.address.account,
         log_id="0badcafe",
         agent="echo",
         policy=policy,
@@ -73,29 +75,29 @@ def decided_live(policy: AccountPolicy, one: JudgedMessage, text: str) -> Outcom
         account_version=1,
         pairing=was.pairing,
         group=group,
-        ambiguous=frozenset({one.message.sender} if was.ambiguous else ()),
+        ambiguous=frozenset({judgement.message.sender} if was.ambiguous else ()),
     )
     context = DecisionContext(
-        ConversationState(), one.address, policy_context, was.now_ms, b"e" * 32
+        ConversationState(), judgement.address, policy_context, was.now_ms, b"e" * 32
     )
     arrival = Arrival(
-        one.message.identity,
-        one.message.sender,
-        one.message.sent_ms,
+        judgement.message.identity,
+        judgement.message.sender,
+        judgement.message.sent_ms,
         text,
-        one.message.source,
+        judgement.message.source,
         was.now_ms,
         b"s" * 16,
         b"key-name",
-        one.message.files,
+        judgement.message.files,
     )
     events = [draft.event for draft in decide_arrivals(context, [arrival], ())]
     for event in events:
         if isinstance(event, MessageIgnored):
             return Outcome("ignore", event.reason, INTAKE)
         if isinstance(event, PolicyDecided):
-            both = event.action == one.decided.action == "process"
-            tools = both and event.tools != one.decided.tools
+            both = event.action == judgement.decided.action == "process"
+            tools = both and event.tools != judgement.decided.tools
             return Outcome(event.action, event.reason, event.rule, tools=tools)
     raise AssertionError(events)
 
@@ -105,10 +107,10 @@ def decided_live(policy: AccountPolicy, one: JudgedMessage, text: str) -> Outcom
 def test_it_is_what_the_live_daemon_would_decide(
     log: LmdbReader, judged: list[JudgedMessage], policy: AccountPolicy, data: st.DataObject
 ) -> None:
-    one = data.draw(st.sampled_from(judged))
-    text = log.body(one.seen.seq)
+    judgement = data.draw(st.sampled_from(judged))
+    text = log.body(judgement.seen.seq)
     assert text is not None
-    assert decide_under(policy, one) == decided_live(policy, one, text)
+    assert decide_under(policy, judgement) == decided_live(policy, judgement, text)
 
 
 @given(policy=NEW)
@@ -120,12 +122,12 @@ def test_every_change_is_counted_and_no_other(
     everything = list(Decisions(log).all())
     assert found.messages == len(everything)
     expected = [
-        one.seen.seq
-        for one in judged
-        if decide_under(policy, one)
-        != Outcome(one.decided.action, one.decided.reason, one.decided.rule)
+        judgement.seen.seq
+        for judgement in judged
+        if decide_under(policy, judgement)
+        != Outcome(judgement.decided.action, judgement.decided.reason, judgement.decided.rule)
     ]
-    of_policy = [one for one in found.changes.values() if one.before.rule != INTAKE]
+    of_policy = [change for change in found.changes.values() if change.before.rule != INTAKE]
     assert sum(change.count for change in of_policy) == len(expected)
     for change in of_policy:
         assert set(change.examples) <= set(expected)
@@ -135,20 +137,22 @@ def test_the_policy_of_its_day_changes_nothing(
     log: LmdbReader, judged: list[JudgedMessage]
 ) -> None:
     by_digest = {policy.digest(): policy for policy in POLICIES}
-    for one in judged:
-        then = by_digest[one.decided.inputs.policy]
-        recorded = Outcome(one.decided.action, one.decided.reason, one.decided.rule)
-        assert decide_under(then, one) == recorded
+    for judgement in judged:
+        then = by_digest[judgement.decided.inputs.policy]
+        recorded = Outcome(
+            judgement.decided.action, judgement.decided.reason, judgement.decided.rule
+        )
+        assert decide_under(then, judgement) == recorded
 
 
 def test_what_waited_until_groups_were_turned_off_stays_ignored_or_is_unknown(
     judged: list[JudgedMessage],
 ) -> None:
-    one = next(one for one in judged if isinstance(one.address, GroupId))
-    inputs = replace(one.decided.inputs, membership="unknown")
-    waited = one._replace(
+    judgement = next(judgement for judgement in judged if isinstance(judgement.address, GroupId))
+    inputs = replace(judgement.decided.inputs, membership="unknown")
+    waited = judgement._replace(
         decided=replace(
-            one.decided,
+            judgement.decided,
             action="ignore",
             reason="denied",
             rule="groups-disabled",
@@ -170,9 +174,9 @@ def test_what_was_not_recorded_is_said_to_be_unknown(log: LmdbReader) -> None:
         for change in found.changes.values()
         if change.after.action == UNKNOWN
     }
-    ignored = [one for one in Decisions(log).all() if one.rule == INTAKE]
+    ignored = [decision for decision in Decisions(log).all() if decision.rule == INTAKE]
     count = {
-        reason: sum(one.reason == reason for one in ignored)
+        reason: sum(decision.reason == reason for decision in ignored)
         for reason in ("groups-disabled", "oversize")
     }
     assert unknown == count
@@ -189,7 +193,7 @@ def test_accounts_that_are_gone_or_somebody_else_are_left_out(log: LmdbReader) -
     everything: list[Decision] = list(Decisions(log).all())
     assert what_if(log, {}).left_out == {"main": len(everything)}
     other = what_if(log, {"main": replace(FIRST, username="other-bot")})
-    assert other.left_out["main"] == sum(one.rule != INTAKE for one in everything)
+    assert other.left_out["main"] == sum(decision.rule != INTAKE for decision in everything)
 
 
 DENIED = Outcome("ignore", "denied", "dm-policy")

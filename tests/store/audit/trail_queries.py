@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from events.conversation.events import MessageIgnored
-from store.audit.decisions import Decision, Decisions, Found
+from store.audit.decisions import Decision, Decisions
 from store.audit.index import TrailIndex
-from store.audit.selection import Selection
+from store.audit.selection import Found, Selection
 from store.log.lmdb_log import LmdbLog
 from store.log.lmdb_reader import LmdbReader
 

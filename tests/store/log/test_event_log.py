@@ -286,9 +286,9 @@ def test_identities_are_found_by_their_beginning(log: EventLog) -> None:
     add(log, ALICE, BaselineTaken(tuple(map(identity, range(600)))))
     add(log, BOB, seen(600))
     prefix = identity(600)[:1]
-    expected = sorted(one for one in map(identity, range(601)) if one.startswith(prefix))
+    expected = sorted(known for known in map(identity, range(601)) if known.startswith(prefix))
     found = list(log.identities(prefix))
-    assert [one for one, _ in found] == expected
+    assert [known for known, _ in found] == expected
     assert dict(found)[identity(600)] == Place(BOB, 1)
     assert len(list(log.identities(b""))) == 601
 

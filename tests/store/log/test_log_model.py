@@ -62,18 +62,20 @@ class Model:
         self.bodies: dict[tuple[int, int], Body] = {}
 
     def duplicate(self, drafts: list[Draft]) -> bool:
-        named = [one for draft in drafts for one in identities(draft.event)]
-        return len(set(named)) < len(named) or any(one in self.seen for one in named)
+        named = [known for draft in drafts for known in identities(draft.event)]
+        return len(set(named)) < len(named) or any(known in self.seen for known in named)
 
     def add(self, drafts: list[Draft]) -> None:
         for draft in drafts:
             version = self.versions.get(draft.stream, 0) + 1
             self.versions[draft.stream] = version
             self.events.append((draft.stream, version, draft.event))
-            self.seen |= {one: Place(draft.stream, version) for one in identities(draft.event)}
+            self.seen |= {known: Place(draft.stream, version) for known in identities(draft.event)}
             work = self.work.setdefault(draft.stream, [])
             work += [version] if opens(draft.event) else []
-            self.work[draft.stream] = [one for one in work if one not in closes(draft.event)]
+            self.work[draft.stream] = [
+                version for version in work if version not in closes(draft.event)
+            ]
             for slot, body in enumerate(draft.bodies):
                 self.bodies[len(self.events), slot] = body
 

@@ -43,8 +43,8 @@ def test_an_entry_that_is_gone_is_told(folder: Path, table: str) -> None:
     key, _ = entries(folder, table.encode())[3]
     put(folder, table.encode(), key, None)
     found = differences(folder)
-    assert {one.table for one in found} == {table}
-    assert any(key.hex() in one.what for one in found)
+    assert {difference.table for difference in found} == {table}
+    assert any(key.hex() in difference.what for difference in found)
 
 
 @pytest.mark.parametrize("table", ["names", "index", "seen"])
@@ -83,7 +83,9 @@ def test_events_that_cannot_be_read_are_no_ground_to_compare_with(folder: Path) 
 def test_a_snapshot_that_is_not_what_its_events_fold_to_is_told(folder: Path) -> None:
     log = LmdbLog.open_reader(folder)
     snapshots = Snapshots(folder, log, CODE)
-    streams = [one for one in log.streams("account/") if isinstance(parse_stream(one), PeerId)]
+    streams = [
+        stream for stream in log.streams("account/") if isinstance(parse_stream(stream), PeerId)
+    ]
     good, bad = streams[:2]
     for stream, state in ((good, last_state(log, good)), (bad, conversation.ConversationState())):
         last = list(log.read_stream(stream))[-1]
@@ -124,10 +126,10 @@ def test_at_an_earlier_time_it_is_what_was_then(written: Path) -> None:
     log = LmdbLog.open_reader(written)
     everything: list[Recorded] = list(log.read())
     middle = everything[len(everything) // 2].time // 1_000_000
-    then = [one for one in everything if one.time // 1_000_000 <= middle]
+    then = [record for record in everything if record.time // 1_000_000 <= middle]
     moment = past_state_of(log, middle)
     assert moment.seq == then[-1].seq
-    own = [one for one in then if one.stream == account_stream("main")]
+    own = [record for record in then if record.stream == account_stream("main")]
     assert moment.accounts["main"] == account.fold(own)
     policy: AccountPolicy | None = moment.accounts["main"].policy
     assert policy in POLICIES[1:4]

@@ -77,7 +77,7 @@ def test_of_a_sound_log_nothing_is_lost_and_every_table_is_the_same(
 
 def test_everything_before_an_altered_event_is_saved(folder: Path, tmp_path: Path) -> None:
     before = everything(folder)
-    at = next(place for place, (one, _) in enumerate(before) if "sender-30" in str(one))
+    at = next(place for place, (record, _) in enumerate(before) if "sender-30" in str(record))
     replace(folder, b"sender-30", b"sender-03")
     saved = salvage(folder, tmp_path / "new")
     assert saved.head.seq == at
@@ -170,8 +170,8 @@ def test_pages_that_are_wiped_end_it_and_not_the_process(folder: Path, tmp_path:
             salvage(folder, new)
             found = everything(new)
             assert found[: len(found)] == [
-                (one, words if text is not None else None)
-                for (one, words), (_, text) in zip(before, found, strict=False)
+                (record, words if text is not None else None)
+                for (record, words), (_, text) in zip(before, found, strict=False)
             ]
             verdicts.add("whole" if len(found) == len(before) else "a beginning")
         except LogDamaged:

@@ -58,7 +58,7 @@ def log() -> MemoryLog:
 
 def versions(log: MemoryLog, seq: int) -> list[int] | None:
     trail = trail_of_seq(log, seq)
-    return [one.version for one in (trail.message, *trail.events)] if trail else None
+    return [record.version for record in (trail.message, *trail.events)] if trail else None
 
 
 @pytest.mark.parametrize("version", [1, 2, 4, 6, 7, 9])

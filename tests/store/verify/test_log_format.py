@@ -25,7 +25,7 @@ def test_the_reader_shares_no_code_with_the_project_and_is_short() -> None:
         for name in (
             [node.module or ""]
             if isinstance(node, ast.ImportFrom)
-            else [one.name for one in node.names]
+            else [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
             else []
         )

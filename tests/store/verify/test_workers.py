@@ -60,7 +60,7 @@ def test_any_flipped_byte_of_the_file_is_found_or_changes_nothing(
         if isinstance(outcome, Proof) and outcome.holds:
             assert [entries(copy, table) for table in (b"log", b"bodies")] == original
         outcomes.append(outcome)
-    assert not all(isinstance(one, Proof) and one.holds for one in outcomes)
+    assert not all(isinstance(outcome, Proof) and outcome.holds for outcome in outcomes)
 
 
 def outcome_of(folder: Path) -> Proof | LogError:

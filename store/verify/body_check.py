@@ -17,8 +17,8 @@ from events.event import SALT_BYTES, Event
 from events.gateway.state import fold
 from events.streams import GATEWAY, parse_stream
 from store.disk.layout import slot, unslot
-from store.log import bodies
-from store.log.bodies import KeyName
+from store.keys import bodies
+from store.keys.bodies import KeyName
 from store.log.event_log import EventLog
 from store.maintenance.raw_log import RawLog
 
@@ -37,7 +37,7 @@ class Broken(Exception):
     """A body is not what was written. The text says what was found."""
 
 
-class Words:
+class BodyCheck:
     """The bodies of the events from `first` on, asked for in the events' order."""
 
     def __init__(self, source: RawLog, first: int) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from store.errors import LogUnusable
-from store.log.bodies import SecretKey
-from store.log.keyring import Keyring
+from store.keys.bodies import SecretKey
+from store.keys.keyring import Keyring
 
 CALLS = ("open", "write", "fsync", "rename", "pwrite", "ftruncate", "fstat", "stat", "close")
 WEEK = 2_900

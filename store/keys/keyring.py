@@ -21,8 +21,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.errors import LogDamaged, LogUnusable
-from store.log.bodies import KEY_ID_BYTES, KeyName, SecretKey
-from store.log.key_file import KeyFile
+from store.keys.bodies import KEY_ID_BYTES, KeyName, SecretKey
+from store.keys.key_file import KeyFile
 
 KEY_BYTES = 32
 """Length of a key, bytes."""

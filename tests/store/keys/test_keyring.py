@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from store.errors import LogDamaged, LogUnusable
-from store.log.keyring import Keyring
+from store.keys.keyring import Keyring
 
 
 @pytest.fixture
