@@ -29,8 +29,8 @@ from actors.ztm.delivering.deliveries import Deliveries
 from actors.ztm.timing import Timing
 from actors.ztm.watching.chat_source import ChatSource
 from actors.ztm.watching.feed import Feed
+from store.keys.keyring import Keyring
 from store.log.committer import Committer
-from store.log.keyring import Keyring
 from store.log.lmdb_log import LmdbLog
 from tests.actors.daemon_runs import SCALE, replies, texts
 from tests.daemon_config import write_config
