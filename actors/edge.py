@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.messages import TaskFailed, Woken
 from actors.runtime.supervised_tasks import SupervisedTasks
-from actors.runtime.system import Task, WatchTask, task_key
+from actors.runtime.system import Task, WatchTask, task_name
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Edge:
     def _begin(self, task: Task) -> None:
         begin = self.tasks.replace if isinstance(task, WatchTask) else self.tasks.begin
         failed = TaskFailed(task)
-        begin(task_key(task), lambda: self._carry_out(task), lambda: self._answer(task, failed))
+        begin(task_name(task), lambda: self._carry_out(task), lambda: self._answer(task, failed))
 
     async def _carry_out(self, task: Task) -> None:
         answer = await self._do[type(task)](task)

@@ -199,9 +199,9 @@ class Daemon:
                 halted=self._halted,
                 restarts=dict(self.actors.router.restarts) if self.actors else {},
                 failing={
-                    str(key): failing
+                    name: failing
                     for tasks in (self.edge.tasks, self.edge.services)
-                    for key, failing in dict(tasks.failing).items()
+                    for name, failing in dict(tasks.failing).items()
                 },
                 actors=tuple(self.reports()) if verbose else None,
                 tasks=tuple(self.edge.tasks.names()) if verbose else None,

@@ -62,6 +62,7 @@ def status(
             "limit": stats.max_map_size,
             "stalled": stats.stalled,
             "failed": stats.failed,
+            "scrub": stats.scrub,
         },
         "accounts": [
             _account(account, log, health.get(account.id), work, foreign, now_ms, run)

@@ -90,14 +90,21 @@ Task = AskTask | SendTask | WatchTask | FindErasureCutoff | DestroyKey | ExpireK
 `TaskFailed`, after a pause."""
 
 
-def task_key(task: Task) -> object:
-    """What names a task: the same one is not begun while it is under way."""
+def task_name(task: Task) -> str:
+    """What a task is called: one of the same name is not begun while it is under way."""
     match task:
-        case SendTask():
-            return SendTask, task.stream, task.queued
-        case WatchTask():
-            return WatchTask, task.stream
-    return task
+        case AskTask(_, stream, turn, attempt):
+            return f"ask for {stream}: turn {turn}, attempt {attempt}"
+        case SendTask(_, stream, queued):
+            return f"send for {stream}: message {queued}"
+        case WatchTask(account):
+            return f"watch for account/{account}"
+        case FindErasureCutoff(account, person):
+            return f"find the cutoff of an erasure: {person} in account/{account}"
+        case DestroyKey(account, person):
+            return f"destroy a key: {person} in account/{account}"
+        case ExpireKeys(before):
+            return f"destroy the keys of weeks before {before}"
 
 
 class Effects(Protocol):

@@ -126,6 +126,27 @@ def test_a_half_sent_request_does_not_hold_up_a_stop(place: Place) -> None:
     assert all(json.loads(line) for line in logged.splitlines())
 
 
+def test_a_running_daemon_shows_its_actors_and_tasks(tmp_path: Path, mesh: Mesh) -> None:
+    place = Place(tmp_path, mesh.join("my-bot").url)
+    daemon = place.start()
+    alice = mesh.join("alice")
+    alice.send("my-bot", "hello")
+    alice.wait_for(bool, sender="my-bot")
+    assert "actor account/bot" not in place.run("status")
+    shown = place.run("status", "--verbose")
+    for actor in ("gateway", "account/bot", "account/bot/peer/alice"):
+        assert f"actor {actor}: inbox " in shown
+    assert "task watch for account/bot" in shown
+    daemon.send_signal(signal.SIGUSR1)
+    assert daemon.stderr is not None
+    logged = ""
+    while "actor account/bot/peer/alice: inbox " not in logged:
+        logged += daemon.stderr.readline()
+    assert "thread log-writer" in logged
+    daemon.terminate()
+    daemon.communicate(timeout=5)
+
+
 def test_status_shows_the_last_known_state_when_nothing_runs(tmp_path: Path, mesh: Mesh) -> None:
     place = Place(tmp_path, mesh.join("my-bot").url)
     daemon = place.start()

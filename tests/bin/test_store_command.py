@@ -178,6 +178,17 @@ def test_what_is_salvaged_passes_the_check_and_opens(folder: Path, tmp_path: Pat
     log.close()
 
 
+def status(folder: Path) -> str:
+    """What `status` shows of a daemon that has been told of the damage: it halts right after."""
+    command = [sys.executable, "-P", "-m", "ztm_chat", "status"]
+    while True:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environ(folder), capture_output=True, text=True, check=True
+        )
+        if "HALTED" in done.stdout:
+            return done.stdout
+
+
 def test_a_daemon_that_meets_damage_says_so_and_writes_nothing_more(folder: Path) -> None:
     replace(folder, b"sender-30", b"sender-03")
     daemon = subprocess.Popen(
@@ -191,9 +202,12 @@ def test_a_daemon_that_meets_damage_says_so_and_writes_nothing_more(folder: Path
         assert daemon.stderr is not None
         told = next(line for line in daemon.stderr if "the log is damaged" in line)
         assert "the batch of event 31" in told
+        halted = "HALTED: no messages are received or answered: the log is not what was written"
+        assert halted in status(folder)
         daemon.terminate()
-        daemon.communicate(timeout=10)
+        _, logged = daemon.communicate(timeout=10)
         assert daemon.returncode == 0
+        assert "Traceback" not in logged, "who is halted does not fail again and again"
     finally:
         daemon.kill()
         daemon.communicate()

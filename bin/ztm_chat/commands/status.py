@@ -53,7 +53,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         state,
         f"Log {log['path']}: {log['events']:,} events, {log['bytes']:,} bytes.",
     ]
-    lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed") if log[trouble]]
+    lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed", "scrub") if log[trouble]]
     if found["run"]:
         lines += _run(found["run"])
     for account in found["accounts"]:
