@@ -6,6 +6,8 @@ import secrets
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.child_signals import give_children_default_signals
+
 # Both search at random, so that every run looks at something new, and both print what it takes to
 # look again. Deadlines would measure the machine, which other work may slow down.
 settings.register_profile("dev", deadline=None, print_blob=True)
@@ -23,6 +25,7 @@ settings.load_profile("ci" if IN_CI else "dev")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Fix the seed where no example database remembers failures; before hypothesis looks for it."""
+    give_children_default_signals()
     if IN_CI and config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbits(32))
 

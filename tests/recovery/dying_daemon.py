@@ -64,7 +64,7 @@ WRAPPED: dict[str, tuple[type, str]] = {
     "post": (Sender, "_post"),
     "confirm": (Sender, "_confirmed"),
     "settle": (Sender, "_settled"),
-    "tell": (Edge, "_send"),
+    "tell": (Edge, "_answer"),
 }
 
 POINTS = [f"{name}:{side}" for name in WRAPPED for side in ("before", "after")]

@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
         said = tmp_path / "daemon.log"
         sent = [1]
-        while "starting again" not in said.read_text():
+        while "the daemon failed, restarting" not in said.read_text():
             sent.append(sent[-1] + 1)
             assert sent[-1] < 500, "the limit is never reached"
             alice.send("my-bot", f"message #{sent[-1]}#")
