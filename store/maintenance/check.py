@@ -52,7 +52,7 @@ def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[CheckedPart]
     return [
         _pages(folder / DATA_FILE),
         chain,
-        _isolated("words", folder, _words),
+        _isolated("bodies", folder, _bodies),
         _isolated("indexes", folder, _indexes),
         _isolated("snapshots", folder, _snapshots, fingerprint),
     ]
@@ -68,7 +68,7 @@ def examine(folder: Path) -> list[str]:
         if damage := _pages(folder / DATA_FILE).damage:
             return list(damage)
         LmdbLog.open_reader(folder).close()
-        return [place for look in (_chain, _words, _indexes) for place in look(folder).damage]
+        return [place for look in (_chain, _bodies, _indexes) for place in look(folder).damage]
     except LogError as error:
         return [str(error)]
 
@@ -143,7 +143,7 @@ def _name(source: RawLog, stream: int) -> str:
         return f"stream {stream}"
 
 
-def _words(folder: Path) -> CheckedPart:
+def _bodies(folder: Path) -> CheckedPart:
     """To read is to check: each body is authenticated."""
     intact = without_key = 0
     damage: list[str] = []
@@ -162,7 +162,7 @@ def _words(folder: Path) -> CheckedPart:
                 if len(damage) == MAX_PLACES:
                     break
     erased = f", {without_key:,} whose key was destroyed" if without_key else ""
-    return CheckedPart("words", f"{intact:,} bodies{erased}", tuple(damage))
+    return CheckedPart("bodies", f"{intact:,} bodies{erased}", tuple(damage))
 
 
 def _indexes(folder: Path) -> CheckedPart:

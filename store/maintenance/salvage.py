@@ -49,13 +49,13 @@ _STATES_KEPT = 65_536
 
 class Salvaged(msgspec.Struct, frozen=True):
     """The outcome. `ended`: the recorded end of the old log (`None` if that can't be read);
-    `words_lost`: bodies of saved events that are not what was written (`None`: nobody counted);
+    `bodies_lost`: bodies of saved events that are not what was written (`None`: nobody counted);
     `why` it stopped, or nothing when all was saved.
     """
 
     head: Head
     ended: int | None
-    words_lost: int | None
+    bodies_lost: int | None
     why: str
 
     @property
@@ -66,7 +66,7 @@ class Salvaged(msgspec.Struct, frozen=True):
 
 class _Saved(msgspec.Struct, frozen=True):
     ended: int | None
-    words_lost: int | None
+    bodies_lost: int | None
     why: str
 
 
@@ -91,7 +91,7 @@ def salvage(folder: Path, dest: Path) -> Salvaged:
         with opened(aside) as source:
             head = source.position().head
         (aside / LMDB_LOCK_FILE).unlink(missing_ok=True)
-    return Salvaged(head, saved.ended, saved.words_lost, saved.why)
+    return Salvaged(head, saved.ended, saved.bodies_lost, saved.why)
 
 
 def _up_to_death(folder: Path, aside: Path) -> _Saved:

@@ -1,6 +1,6 @@
-"""Bodies held against the events they belong to: none missing, none too many, none altered.
+"""Bodies compared with the events they belong to: none missing, none too many, none altered.
 
-An event carries the salted digest of its words. A body whose key was destroyed can't be read, and
+An event carries the salted digest of its text. A body whose key was destroyed can't be read, and
 so not be proved; it counts as erased if a recorded erasure destroyed the key.
 """
 
@@ -28,7 +28,7 @@ DIGESTS: dict[type[Event], Callable[[Any], bytes]] = {
     MessageQueued: lambda event: event.body,
     PairingRequested: lambda event: event.code,
 }
-"""The events that have words (body 0 each), and the digest that they carry of them."""
+"""The events that have a body (slot 0), and the digest that they carry of it."""
 
 _CIPHERS_KEPT = 4_096
 
@@ -59,10 +59,10 @@ class BodyCheck:
             self._next = next(self._entries, None)
 
     def take(self, seq: int, digest: bytes) -> str | None:
-        """The words of the event `seq`; `None` when they were erased. Raises `Broken`."""
+        """The text of the event `seq`; `None` when it was erased. Raises `Broken`."""
         key = slot(seq, 0)
         if self._next is None or self._next[0] != key:
-            msg = "its words are missing"
+            msg = "its body is missing"
             raise Broken(msg)
         sealed = self._next[1]
         self._next = next(self._entries, None)
@@ -71,7 +71,7 @@ class BodyCheck:
             self.erased += 1
             return None
         if hashlib.sha256(plain).digest() != digest:
-            msg = "its words are not the ones that the event carries the digest of"
+            msg = "its body does not match the digest in the event"
             raise Broken(msg)
         self.proved += 1
         return plain[SALT_BYTES:].decode("utf-8", "surrogatepass")
@@ -86,7 +86,7 @@ class BodyCheck:
         if cipher is None:
             if not (self._has_expired(key.week) or self._was_erased(key.id)):
                 msg = (
-                    f"the key {key.id.hex()}, or that of the week {key.week}, of its words is gone,"
+                    f"the key {key.id.hex()}, or that of the week {key.week}, of its body is gone,"
                     " and no erasure destroyed it"
                 )
                 raise Broken(msg)
@@ -94,7 +94,7 @@ class BodyCheck:
         try:
             return bodies.open_sealed(sealed, cipher=cipher, log_id=self._log_id, seq=seq, slot=0)
         except (InvalidTag, ValueError) as error:
-            msg = "its words were altered, or are another event's"
+            msg = "its body was altered, or is another event's"
             raise Broken(msg) from error
 
     def _has_expired(self, week: int) -> bool:

@@ -18,26 +18,26 @@ Address = PeerId | GroupId | str | None
 class Judge:
     """Is told of events in their order, streams by id; `name` gives a stream's name.
 
-    The log before the event `before` is looked up in `log` when it is needed. `words`: messages
-    come with their words.
+    The log before the event `before` is looked up in `log` when it is needed. `bodies`: messages
+    come with their text.
     """
 
     def __init__(
-        self, log: EventLog, name: Callable[[int], str], *, before: int, words: bool
+        self, log: EventLog, name: Callable[[int], str], *, before: int, bodies: bool
     ) -> None:
         self._log = log
         self._name = name
-        self._words = words
+        self._bodies = bodies
         self._facts = Facts(log, before)
         self._waiting: dict[tuple[int, int], tuple[MessageSeen, str | None]] = {}
         self._addresses: dict[int, Address] = {}
-        self._with_words = 0
-        self._without_words = 0
+        self._with_text = 0
+        self._without_text = 0
 
     @property
     def decisions(self) -> tuple[int, int]:
-        """How many were made again with the words, and how many from the recorded mention."""
-        return self._with_words, self._without_words
+        """How many were made again with the text, and how many from the recorded mention."""
+        return self._with_text, self._without_text
 
     def learn(self, stream: int, version: int, event: Event) -> None:
         """Take in what an account says."""
@@ -60,9 +60,9 @@ class Judge:
             return f"it decides on version {event.message}, which is no message"
         seen, text = message
         if text is None:
-            self._without_words += 1
+            self._without_text += 1
         else:
-            self._with_words += 1
+            self._with_text += 1
         history = self._facts.account(conversation.account)
         return _difference(event, seen, conversation, history, text)
 
@@ -76,7 +76,7 @@ class Judge:
         recorded = next(self._log.read_stream(self._name(stream), version - 1), None)
         if recorded is None or not isinstance(recorded.event, MessageSeen):
             return None
-        return recorded.event, self._log.body(recorded.seq) if self._words else None
+        return recorded.event, self._log.body(recorded.seq) if self._bodies else None
 
 
 def _difference(

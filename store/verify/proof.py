@@ -32,7 +32,7 @@ class Proof(msgspec.Struct, frozen=True):
     batches: int
     streams: int
     decisions: int
-    without_words: int
+    without_text: int
     bodies: int
     erased: int
     findings: tuple[Finding, ...]
@@ -80,7 +80,7 @@ def conclude(
         batches=sum(section.batches for section in sections),
         streams=sum(len(section.named) for section in sections),
         decisions=sum(section.decisions for section in sections),
-        without_words=sum(section.without_words for section in sections),
+        without_text=sum(section.without_text for section in sections),
         bodies=sum(section.bodies for section in sections),
         erased=sum(section.erased for section in sections),
         findings=tuple(sorted(findings)),
@@ -88,7 +88,7 @@ def conclude(
 
 
 def prove(
-    folder: Path, *, words: bool = True, heads: tuple[KeptHead, ...] = (), parts: int = 1
+    folder: Path, *, bodies: bool = True, heads: tuple[KeptHead, ...] = (), parts: int = 1
 ) -> Proof:
     """Prove the log in `folder`, in this process, section after section."""
     with opened(folder) as source:
@@ -96,7 +96,7 @@ def prove(
         sections = []
         for stretch in planned.stretches:
             section = Section(
-                source, stretch, words=words, heads=heads_within(planned, stretch, heads)
+                source, stretch, bodies=bodies, heads=heads_within(planned, stretch, heads)
             )
             for _ in section.prove():
                 pass

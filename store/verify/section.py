@@ -22,7 +22,7 @@ from store.verify.heads import KeptHead
 from store.verify.judge import Judge
 
 MAX_FINDINGS = 20
-"""How many broken places are told of one section. Past a broken chain nothing is looked at."""
+"""How many broken places are listed of one section. Past a broken chain nothing is checked."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -34,17 +34,17 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
-    """A place that is not what was written: at the event `seq`, in words."""
+    """A place that is not what was written: the event `seq`, and a sentence."""
 
     seq: int
     what: str
 
 
 class Proved(msgspec.Struct):
-    """What was looked at in one stretch, and what was found.
+    """What was checked in one stretch, and what was found.
 
-    `decisions` were decided again with the words before us, `without_words` from the recorded
-    mention. `begins` and `ends`: each stream's first and last version here, by id; `named`: the
+    `decisions` were made again with the message's text, `without_text` from the recorded mention.
+    `begins` and `ends`: each stream's first and last version here, by id; `named`: the
     streams that began here. `hash` covers everything up to the last batch. `blocked`: why this
     stretch could not be proved to its end, though it may be another one that is broken.
     """
@@ -52,7 +52,7 @@ class Proved(msgspec.Struct):
     events: int = 0
     batches: int = 0
     decisions: int = 0
-    without_words: int = 0
+    without_text: int = 0
     bodies: int = 0
     erased: int = 0
     hash: bytes = b""
@@ -64,19 +64,19 @@ class Proved(msgspec.Struct):
 
 
 class Section:
-    """Proves the stretch `stretch` of `source`. `words`: the bodies are read too."""
+    """Proves the stretch `stretch` of `source`. `bodies`: these are checked too."""
 
     def __init__(
-        self, source: RawLog, stretch: Stretch, *, words: bool, heads: tuple[KeptHead, ...] = ()
+        self, source: RawLog, stretch: Stretch, *, bodies: bool, heads: tuple[KeptHead, ...] = ()
     ) -> None:
         self._source = source
         self._stretch = stretch
         self._heads = {head.seq: head.hash for head in heads}
-        self._judge = Judge(source.log, self._name, before=stretch.first, words=words)
-        self._bodies = BodyCheck(source, stretch.first) if words else None
+        self._judge = Judge(source.log, self._name, before=stretch.first, bodies=bodies)
+        self._bodies = BodyCheck(source, stretch.first) if bodies else None
         self._time = 0
         self.proved = Proved(findings=[], begins={}, ends={}, named={})
-        self._checks = self._table(words=words)
+        self._checks = self._table(bodies=bodies)
 
     def prove(self) -> Iterator[int]:
         """Do it; gives the number of events proved so far after every batch."""
@@ -95,13 +95,13 @@ class Section:
         finally:
             if self._bodies:
                 proved.bodies, proved.erased = self._bodies.proved, self._bodies.erased
-            proved.decisions, proved.without_words = self._judge.decisions
+            proved.decisions, proved.without_text = self._judge.decisions
 
-    def _table(self, *, words: bool) -> dict[type[Event], Callable[..., object]]:
-        """What is done with an event, by its type; with most nothing."""
+    def _table(self, *, bodies: bool) -> dict[type[Event], Callable[..., object]]:
+        """The check of each type of event; most have none."""
         table: dict[type[Event], Callable[..., object]] = {}
-        if words:
-            table |= dict.fromkeys(DIGESTS, self._with_words)
+        if bodies:
+            table |= dict.fromkeys(DIGESTS, self._with_text)
         table |= dict.fromkeys(TRACKED, self._learn)
         return table | {PolicyDecided: self._decided, MessageSeen: self._seen}
 
@@ -129,7 +129,7 @@ class Section:
         for seq in self._heads:
             self._find(seq, "the saved head is not at a commit boundary: the log was rewritten")
         if self._bodies:
-            self._tell_strays(self._stretch.last + 1)
+            self._report_strays(self._stretch.last + 1)
 
     # Streams and events
 
@@ -169,31 +169,31 @@ class Section:
     def _learn(self, seq: int, stream: int, version: int, event: Event) -> None:
         self._judge.learn(stream, version, event)
         if type(event) in DIGESTS:
-            self._with_words(seq, stream, version, event)
+            self._with_text(seq, stream, version, event)
 
     def _seen(self, seq: int, stream: int, version: int, event: MessageSeen) -> None:
-        self._judge.seen(stream, version, event, self._with_words(seq, stream, version, event))
+        self._judge.seen(stream, version, event, self._with_text(seq, stream, version, event))
 
     def _decided(self, seq: int, stream: int, _: int, event: PolicyDecided) -> None:
         if what := self._judge.decided(stream, event):
             self._find(seq, what)
 
-    # Words
+    # Bodies
 
-    def _with_words(self, seq: int, _: int, __: int, event: Any) -> str | None:
+    def _with_text(self, seq: int, _: int, __: int, event: Any) -> str | None:
         if self._bodies is None:
             return None
-        self._tell_strays(seq)
+        self._report_strays(seq)
         try:
             return self._bodies.take(seq, DIGESTS[type(event)](event))
         except Broken as broken:
             self._find(seq, str(broken))
             return None
 
-    def _tell_strays(self, before: int) -> None:
+    def _report_strays(self, before: int) -> None:
         if self._bodies:
             for seq, slot in self._bodies.strays_before(before):
-                self._find(seq, f"body {slot} lies with it, and is not its own")
+                self._find(seq, f"body {slot} is stored with it, and is not its own")
 
     # What is found
 

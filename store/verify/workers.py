@@ -1,7 +1,7 @@
-"""Sections proved by processes of their own, at the same time.
+"""Sections proved at the same time, each in a process of its own.
 
-LMDB kills a process that reads a page which is not what it takes it for; so it is never the audit's
-own process that reads. A worker that died is a finding, and the file's pages then tell where.
+A damaged page may make LMDB kill the process that reads it, so the caller's own process never
+reads. A worker that died is a finding, and a check of the file's pages then says where.
 """
 
 import multiprocessing
@@ -19,8 +19,8 @@ from store.verify.heads import KeptHead
 from store.verify.proof import Proof, conclude, heads_within, plan
 from store.verify.section import Finding, Proved, Section, Stretch
 
-TELL_EVERY = 20_000
-"""How many events a worker proves between two words about its progress."""
+REPORT_EVERY = 20_000
+"""How many events a worker proves between two reports of its progress."""
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -28,24 +28,24 @@ _spawn = multiprocessing.get_context("spawn")
 def prove_in_workers(
     folder: Path,
     *,
-    words: bool,
+    bodies: bool,
     heads: tuple[KeptHead, ...] = (),
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Proof:
-    """Prove the log in `folder` by so many processes. `progress` hears events done, and of how
-    many.
+    """Prove the log in `folder` with so many processes. `progress` is given how many events are
+    done, and of how many.
 
     Raises `LogError` for a log that can't be opened at all.
     """
     with opened(folder) as source:
         planned = plan(source, workers)
         crew = [
-            _Worker(folder, stretch, words=words, heads=heads_within(planned, stretch, heads))
+            _Worker(folder, stretch, bodies=bodies, heads=heads_within(planned, stretch, heads))
             for stretch in planned.stretches
         ]
         try:
-            _listen(crew, lambda done: progress(done, planned.end.seq))
+            _collect(crew, lambda done: progress(done, planned.end.seq))
         finally:
             for worker in crew:
                 worker.end()
@@ -54,25 +54,25 @@ def prove_in_workers(
 
 
 class _Worker:
-    """One process and what it has told so far."""
+    """One process and what it has reported so far."""
 
     def __init__(
-        self, folder: Path, stretch: Stretch, *, words: bool, heads: tuple[KeptHead, ...]
+        self, folder: Path, stretch: Stretch, *, bodies: bool, heads: tuple[KeptHead, ...]
     ) -> None:
         self.stretch = stretch
         self.done = 0
-        self.ears, mouth = _spawn.Pipe(duplex=False)
+        self.reports, sender = _spawn.Pipe(duplex=False)
         self._proved: Proved | None = None
         self._process: SpawnProcess = _spawn.Process(
-            target=_work, args=(mouth, folder, stretch, words, heads), daemon=True
+            target=_work, args=(sender, folder, stretch, bodies, heads), daemon=True
         )
         self._process.start()
-        mouth.close()
+        sender.close()
 
-    def hear(self) -> bool:
-        """Take in one message; False when there will be none any more."""
+    def receive(self) -> bool:
+        """Take one message; False when there will be no more."""
         try:
-            message = self.ears.recv()
+            message = self.reports.recv()
         except EOFError:
             return False
         if isinstance(message, int):
@@ -84,8 +84,8 @@ class _Worker:
         return False
 
     def end(self) -> None:
-        """Let the process go, finished or not."""
-        self.ears.close()
+        """End the process, finished or not."""
+        self.reports.close()
         if self._proved is None:
             self._process.terminate()
         self._process.join()
@@ -100,37 +100,37 @@ class _Worker:
         return Proved(events=self.done, findings=[Finding(seq, what)])
 
 
-def _listen(crew: Iterable[_Worker], progress: Callable[[int], None]) -> None:
-    talking = {worker.ears: worker for worker in crew}
-    everybody = list(talking.values())
-    while talking:
-        for ears in wait(list(talking)):
-            assert isinstance(ears, Connection)  # noqa: S101 - what was put in
-            if not talking[ears].hear():
-                del talking[ears]
-        progress(sum(worker.done for worker in everybody))
+def _collect(crew: Iterable[_Worker], progress: Callable[[int], None]) -> None:
+    working = {worker.reports: worker for worker in crew}
+    all_workers = list(working.values())
+    while working:
+        for reports in wait(list(working)):
+            assert isinstance(reports, Connection)  # noqa: S101 - what was put in
+            if not working[reports].receive():
+                del working[reports]
+        progress(sum(worker.done for worker in all_workers))
 
 
 def _work(
-    mouth: Connection, folder: Path, stretch: Stretch, words: bool, heads: tuple[KeptHead, ...]
+    sender: Connection, folder: Path, stretch: Stretch, bodies: bool, heads: tuple[KeptHead, ...]
 ) -> None:
     try:
         with opened(folder) as source:
-            section = Section(source, stretch, words=words, heads=heads)
-            told = 0
+            section = Section(source, stretch, bodies=bodies, heads=heads)
+            reported = 0
             for done in section.prove():
-                if done - told >= TELL_EVERY:
-                    told = done
-                    mouth.send(done)
-            mouth.send(section.proved)
+                if done - reported >= REPORT_EVERY:
+                    reported = done
+                    sender.send(done)
+            sender.send(section.proved)
     except LogError as error:
-        mouth.send(Refusal.of(error))
+        sender.send(Refusal.of(error))
     except BrokenPipeError:
-        pass  # the audit was ended: nobody waits for this any more
+        pass  # the audit was ended: nobody needs this any more
 
 
 def _pages(folder: Path) -> str:
-    """What is wrong with the file's pages, in a few words."""
+    """What is wrong with the file's pages, in one sentence."""
     try:
         check_data_file(folder / DATA_FILE)
         problems = structure(folder / DATA_FILE)

@@ -105,7 +105,7 @@ class Books:
         self.told: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
-        self._judge = Judge(world.log, self._names.__getitem__, before=1, words=True)
+        self._judge = Judge(world.log, self._names.__getitem__, before=1, bodies=True)
 
     def catch_up(self) -> None:
         for record in self.world.log.read(self.read):

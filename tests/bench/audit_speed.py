@@ -38,7 +38,7 @@ RARE = Selection(sender="user1999")
 
 def verify_without_words(folder: Path) -> None:
     """The chain, versions and decisions."""
-    assert prove(folder, words=False).holds
+    assert prove(folder, bodies=False).holds
 
 
 def verify(folder: Path) -> None:
@@ -48,7 +48,7 @@ def verify(folder: Path) -> None:
 
 def verify_by_two(folder: Path) -> None:
     """All of it, by two processes. Their memory is not counted."""
-    assert prove_in_workers(folder, words=True, workers=2).holds
+    assert prove_in_workers(folder, bodies=True, workers=2).holds
 
 
 def replay(folder: Path) -> None:

@@ -75,7 +75,7 @@ def verdicts(said: str) -> dict[str, list[str]]:
 def test_every_part_of_a_sound_log_is_intact(folder: Path) -> None:
     said = store(folder, "check").splitlines()
     assert [line.split()[:2] for line in said] == [
-        [part, "intact"] for part in ("pages", "chain", "words", "indexes", "snapshots")
+        [part, "intact"] for part in ("pages", "chain", "bodies", "indexes", "snapshots")
     ]
     assert "100 batches up to event 100" in said[1]
 
@@ -94,7 +94,7 @@ def test_an_altered_event_is_said_with_its_place_and_the_rest_is_intact(folder: 
     assert found["chain"] == [
         f"events 31 to 31: the batch is not what was written (in it: {ALICE})"
     ]
-    assert found["pages"] == found["words"] == found["indexes"] == []
+    assert found["pages"] == found["bodies"] == found["indexes"] == []
     assert "events 31 to 31" in store(folder, "check", "--quick", code=1)
 
 
@@ -115,7 +115,7 @@ def test_a_log_that_the_daemon_refuses_is_checked_too(folder: Path) -> None:
     assert "DAMAGED" in store(folder, "check", code=1)
 
 
-def test_words_and_indexes_are_checked(folder: Path) -> None:
+def test_bodies_and_indexes_are_checked(folder: Path) -> None:
     rewrite(folder, b"bodies", slot(7, 0), None)
     env = lmdb.open(str(folder), max_dbs=8)
     with env.begin(db=env.open_db(b"bodies")) as txn:
@@ -126,7 +126,7 @@ def test_words_and_indexes_are_checked(folder: Path) -> None:
     rewrite(folder, b"bodies", slot(7, 0), other)
     rewrite(folder, b"seen", known, None)
     found = verdicts(store(folder, "check", "--json", code=1))
-    assert found["words"] == ["event 7, body 0: it is not what was written"]
+    assert found["bodies"] == ["event 7, body 0: it is not what was written"]
     assert "table seen" in found["indexes"][0]
     assert found["chain"] == []
 

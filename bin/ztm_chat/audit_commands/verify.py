@@ -43,18 +43,18 @@ def verify(
     """
     settings = configuration(config)
     heads = _heads(kept)
-    proof = _verify(settings.store.path, heads, words=not no_bodies, jobs=jobs)
+    proof = _verify(settings.store.path, heads, bodies=not no_bodies, jobs=jobs)
     shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
     click.echo(as_json_line(shown) if as_json else shown)
     if not proof.holds:
         ctx.exit(FAILED)
 
 
-def _verify(folder: Path, heads: tuple[Any, ...], *, words: bool, jobs: int) -> Any:
+def _verify(folder: Path, heads: tuple[Any, ...], *, bodies: bool, jobs: int) -> Any:
     from store.verify.workers import prove_in_workers
 
     with log_failures(), progress_bar("Verifying") as progress:
-        return prove_in_workers(folder, words=words, heads=heads, workers=jobs, progress=progress)
+        return prove_in_workers(folder, bodies=bodies, heads=heads, workers=jobs, progress=progress)
 
 
 def _heads(kept: tuple[str, ...]) -> tuple[Any, ...]:
@@ -75,10 +75,10 @@ def _given(text: str) -> list[str]:
 
 
 def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
-    decisions = proof.decisions + proof.without_words
+    decisions = proof.decisions + proof.without_text
     checked = [
         f"{proof.events:,} events in {proof.batches:,} commits and {proof.streams:,} streams.",
-        f"{decisions:,} decisions made again, {proof.without_words:,} of them without the text.",
+        f"{decisions:,} decisions made again, {proof.without_text:,} of them without the text.",
     ]
     if no_bodies:
         checked.append("Message bodies were skipped (--no-bodies).")
@@ -101,8 +101,8 @@ def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
         "events": proof.events,
         "commits": proof.batches,
         "streams": proof.streams,
-        "decisions": proof.decisions + proof.without_words,
-        "decisionsWithoutText": proof.without_words,
+        "decisions": proof.decisions + proof.without_text,
+        "decisionsWithoutText": proof.without_text,
         "bodies": proof.bodies,
         "erased": proof.erased,
         "findings": [{"seq": finding.seq, "what": finding.what} for finding in proof.findings],

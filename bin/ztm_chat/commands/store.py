@@ -97,7 +97,7 @@ def salvage(newlog: Path, config: str | None) -> None:
     with log_failures():
         saved = salvage_log(configuration(config).store.path, newlog)
     lost = "an unknown number of events is" if saved.lost is None else f"{saved.lost:,} events are"
-    bodies = "an unknown number of" if saved.words_lost is None else f"{saved.words_lost:,}"
+    bodies = "an unknown number of" if saved.bodies_lost is None else f"{saved.bodies_lost:,}"
     click.echo(f"Saved to {safe(str(newlog))}: events 1 to {saved.head.seq:,}; {lost} lost.")
     click.echo(f"Head {saved.head.hash.hex()}; {bodies} message bodies of saved events are lost.")
     if saved.why:

@@ -61,8 +61,8 @@ def test_the_log_still_holds_and_says_how_much_was_erased(
     assert after.holds, after.findings
     assert after.erased > 0
     assert after.bodies + after.erased == before.bodies
-    assert after.decisions + after.without_words == before.decisions
-    assert after.without_words > 0
+    assert after.decisions + after.without_text == before.decisions
+    assert after.without_text > 0
 
 
 def test_a_body_whose_key_is_said_to_be_another_is_not_taken_for_erased(

@@ -70,7 +70,7 @@ def test_of_a_sound_log_nothing_is_lost_and_every_table_is_the_same(
     folder: Path, tmp_path: Path
 ) -> None:
     saved = salvage(folder, tmp_path / "new")
-    assert (saved.lost, saved.words_lost, saved.why) == (0, 0, "")
+    assert (saved.lost, saved.bodies_lost, saved.why) == (0, 0, "")
     assert tables(tmp_path / "new") == tables(folder)
     assert (tmp_path / "new" / "keys").read_bytes() == (folder / "keys").read_bytes()
 
@@ -148,7 +148,7 @@ def test_words_that_are_not_what_was_written_are_left_out_and_counted(
     rewrite(folder, b"bodies", slot(2, 0), sealed[:-1] + bytes([sealed[-1] ^ 1]))
     saved = salvage(folder, tmp_path / "new")
     assert saved.lost == 0
-    assert saved.words_lost == 1
+    assert saved.bodies_lost == 1
     log = LmdbLog.open_reader(tmp_path / "new")
     assert log.body(2) is None
     log.close()

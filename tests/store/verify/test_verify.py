@@ -42,7 +42,7 @@ def test_a_sound_log_holds(written: Path) -> None:
     assert proof.holds, proof.findings
     assert proof.events >= 3_000
     assert proof.decisions > 300
-    assert proof.without_words == 0
+    assert proof.without_text == 0
     assert proof.bodies > 600
     log = LmdbLog.open_reader(written)
     assert proof.head == head_of(log)
@@ -52,9 +52,9 @@ def test_a_sound_log_holds(written: Path) -> None:
 
 
 def test_without_words_every_decision_is_still_made_again(written: Path) -> None:
-    whole, proof = prove(written), prove(written, words=False)
+    whole, proof = prove(written), prove(written, bodies=False)
     assert proof.holds
-    assert proof.without_words == whole.decisions
+    assert proof.without_text == whole.decisions
     assert proof.bodies == 0
 
 
@@ -88,7 +88,7 @@ def test_any_altered_byte_of_a_batch_is_found(spoilt: Path, data: st.DataObject)
     restore = restoring(spoilt, b"log", [key])
     put(spoilt, b"log", key, flipped(value, at, data.draw(st.integers(1, 255))))
     try:
-        assert first_found(prove(spoilt, words=False)) == unpack_u64(key)
+        assert first_found(prove(spoilt, bodies=False)) == unpack_u64(key)
     finally:
         restore()
 
@@ -131,7 +131,7 @@ def test_two_batches_in_each_others_place_are_found(spoilt: Path, data: st.DataO
     put(spoilt, b"log", one[0], other[1])
     put(spoilt, b"log", other[0], one[1])
     try:
-        assert first_found(prove(spoilt, words=False)) == min(
+        assert first_found(prove(spoilt, bodies=False)) == min(
             unpack_u64(one[0]), unpack_u64(other[0])
         )
     finally:
@@ -142,7 +142,7 @@ def test_two_batches_in_each_others_place_are_found(spoilt: Path, data: st.DataO
 def test_a_batch_that_was_taken_out_is_missed(folder: Path, which: int) -> None:
     key, _ = entries(folder, b"log")[which]
     put(folder, b"log", key, None)
-    assert first_found(prove(folder, words=False)) == unpack_u64(key)
+    assert first_found(prove(folder, bodies=False)) == unpack_u64(key)
 
 
 @pytest.mark.parametrize("which", [0, 5, -1])
@@ -213,8 +213,8 @@ def test_a_rewritten_history_does_not_extend_a_head_that_was_kept(folder: Path) 
     log.close()
     assert prove(folder, heads=(kept,)).holds
     rewrite(folder, MessageSeen)
-    assert prove(folder, words=False).findings[-1:] == ()
-    proof = prove(folder, words=False, heads=(kept,))
+    assert prove(folder, bodies=False).findings[-1:] == ()
+    proof = prove(folder, bodies=False, heads=(kept,))
     assert first_found(proof) == kept.seq
 
 

@@ -24,7 +24,7 @@ def test_workers_prove_the_same(written: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("store.verify.proof.MIN_EVENTS", 100)
     heard: list[tuple[int, int]] = []
     proof = prove_in_workers(
-        written, words=True, workers=3, progress=lambda *pack_u64: heard.append(pack_u64)
+        written, bodies=True, workers=3, progress=lambda *pack_u64: heard.append(pack_u64)
     )
     assert proof == prove(written)
     assert heard[-1] == (proof.events, proof.events)
@@ -38,7 +38,7 @@ def test_what_one_worker_finds_is_in_the_whole(
     at = data.index(value) + 40
     (folder / "data.mdb").write_bytes(flipped(data, at))
     monkeypatch.setattr("store.verify.proof.MIN_EVENTS", 100)
-    proof = prove_in_workers(folder, words=False, workers=3)
+    proof = prove_in_workers(folder, bodies=False, workers=3)
     assert [finding.seq for finding in proof.findings] == [int.from_bytes(key, "big")]
 
 
@@ -65,7 +65,7 @@ def test_any_flipped_byte_of_the_file_is_found_or_changes_nothing(
 
 def outcome_of(folder: Path) -> Proof | LogError:
     try:
-        return prove_in_workers(folder, words=True)
+        return prove_in_workers(folder, bodies=True)
     except LogError as error:
         return error
 
@@ -90,7 +90,7 @@ def test_a_log_that_grows_meanwhile_is_proved_and_replayed(tmp_path: Path) -> No
 def prove_sections(source: RawLog) -> Proof:
     planned = plan(source)
     (stretch,) = planned.stretches
-    section = Section(source, stretch, words=True)
+    section = Section(source, stretch, bodies=True)
     for _ in section.prove():
         pass
     return conclude(source, planned, [section.proved])
