@@ -97,7 +97,7 @@ class Decisions:
         return self._rows.whole(self._events(self._span()[0]))
 
     def text(self, decision: Decision) -> str | None:
-        """The words of the message; `None` when they were erased, or never kept."""
+        """The text of the message; `None` when it was erased, or never kept."""
         return self._rows.text(decision)
 
     # Which events

@@ -23,7 +23,7 @@ from store.log.event_log import EventLog
 _MS = 1_000_000
 
 
-class Said(msgspec.Struct):
+class ExportedMessage(msgspec.Struct):
     """A message, theirs or `ours`. `text` is `None` when it was erased, or never kept.
 
     `outcome`: of theirs, what was decided (`process`, `ignore`, `pairing`; empty: not yet) and
@@ -48,39 +48,41 @@ def conversations(log: EventLog, selection: Selection) -> Iterator[tuple[str, Pe
             yield stream, address
 
 
-def said_in(log: EventLog, stream: str, selection: Selection, own: str) -> list[Said]:
+def messages_in(
+    log: EventLog, stream: str, selection: Selection, own: str
+) -> list[ExportedMessage]:
     """The messages of one conversation that were recorded when `selection` says; `own` is the
     bot's name."""
-    said: dict[int, Said] = {}
+    messages: dict[int, ExportedMessage] = {}
     for record in log.read_stream(stream):
         if selection.is_time(record.time // _MS) and (begun := _begun(log, record, own)):
-            said[record.version] = begun
+            messages[record.version] = begun
         else:
-            _settle(said, record)
-    return list(said.values())
+            _settle(messages, record)
+    return list(messages.values())
 
 
-def _begun(log: EventLog, record: Recorded, own: str) -> Said | None:
+def _begun(log: EventLog, record: Recorded, own: str) -> ExportedMessage | None:
     event, time_ms = record.event, record.time // _MS
     match event:
         case MessageSeen():
             text, files = log.body(record.seq), len(event.files)
-            return Said(record.seq, time_ms, False, event.sender, text, files)
+            return ExportedMessage(record.seq, time_ms, False, event.sender, text, files)
         case MessageIgnored():
             why = event.reason
-            return Said(record.seq, time_ms, False, event.sender, None, 0, "ignore", why)
+            return ExportedMessage(record.seq, time_ms, False, event.sender, None, 0, "ignore", why)
         case MessageQueued():
             text = log.body(record.seq)
-            return Said(record.seq, time_ms, True, own, text, 0, "", event.purpose)
+            return ExportedMessage(record.seq, time_ms, True, own, text, 0, "", event.purpose)
     return None
 
 
-def _settle(said: dict[int, Said], record: Recorded) -> None:
+def _settle(messages: dict[int, ExportedMessage], record: Recorded) -> None:
     """Note what became of an earlier message."""
     version, outcome, why = _outcome(record.event)
-    if version in said:
-        said[version].outcome = outcome
-        said[version].why = why or said[version].why
+    if version in messages:
+        messages[version].outcome = outcome
+        messages[version].why = why or messages[version].why
 
 
 def _outcome(event: Event) -> tuple[int, str, str]:
@@ -88,7 +90,7 @@ def _outcome(event: Event) -> tuple[int, str, str]:
         case PolicyDecided(message=version, action=action, reason=reason, rule=rule):
             return version, action, f"{reason}, {rule}"
         case MessageDeadLettered(message=version, reason=reason):
-            return version, "set aside", reason
+            return version, "dead letter", reason
         case ReplySent(queued=version):
             return version, "sent", ""
         case ReplyFailed(queued=version, error=error):

@@ -75,7 +75,7 @@ class Rows:
                 yield judged
 
     def text(self, decision: Decision) -> str | None:
-        """The words of the message; `None` when they were erased, or never kept."""
+        """The text of the message; `None` when it was erased, or never kept."""
         return self._log.body(decision.message) if decision.rule != INTAKE else None
 
     def address(self, stream: str) -> PeerId | GroupId | None:

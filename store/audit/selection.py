@@ -52,7 +52,7 @@ class Selection(msgspec.Struct, frozen=True):
         return self.since_ms <= time_ms and (not self.until_ms or time_ms <= self.until_ms)
 
     def in_text(self, text: str | None) -> bool:
-        """Whether the words hold what is looked for. Words that are gone hold nothing."""
+        """Whether the text contains what is looked for. An erased text contains nothing."""
         return not self.text or (text is not None and self.text.casefold() in text.casefold())
 
 

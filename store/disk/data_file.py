@@ -57,7 +57,7 @@ def check_data_file(path: Path) -> None:
 
 
 def structure(path: Path) -> list[str]:
-    """What is wrong with the pages of the whole file, in words; nothing if they are sound.
+    """What is wrong with the pages of the whole file, in sentences; nothing if they are sound.
 
     The walk's own book of pages in use is consulted too: it does not look at the pages of a long
     value beyond the first, and the file may end within them.

@@ -6,7 +6,7 @@
 | `streams` | stream's id | its name |
 | `names` | SHA-256 of a stream's name | its id |
 | `index` | stream's id, first version in a batch | the batch's key, how many events it has there |
-| `bodies` | sequence, slot (1 byte) | words, encrypted (see `bodies`) |
+| `bodies` | sequence, slot (1 byte) | a body, encrypted (see `store.keys.bodies`) |
 | `seen` | a message's identity | stream's id and version of the event that made it known |
 | `open` | stream's id and version of an event whose work goes on | nothing |
 | `meta` | `about`, `position` | `About`, `Position` |
@@ -50,14 +50,14 @@ ABOUT = b"about"
 POSITION = b"position"
 _KIND = "ztm-chat log"
 
-_word = struct.Struct(">Q")
-_pair = struct.Struct(">QQ")
+_u64 = struct.Struct(">Q")
+_u64_pair = struct.Struct(">QQ")
 _span = struct.Struct(">QI")
 _slot = struct.Struct(">QB")
-pack_u64 = _word.pack
-pack_u64_pair = _pair.pack
-span = _span.pack
-slot = _slot.pack
+pack_u64 = _u64.pack
+pack_u64_pair = _u64_pair.pack
+pack_span = _span.pack
+pack_slot = _slot.pack
 
 
 class About(msgspec.Struct, frozen=True):
@@ -94,23 +94,23 @@ _decode_format = msgspec.msgpack.Decoder(dict[str, object]).decode
 
 def unpack_u64(data: bytes) -> int:
     """The number in 8 bytes."""
-    number: int = _word.unpack(data)[0]
+    number: int = _u64.unpack(data)[0]
     return number
 
 
 def unpack_u64_pair(data: bytes) -> tuple[int, int]:
     """The two numbers in 16 bytes."""
-    first, second = _pair.unpack(data)
+    first, second = _u64_pair.unpack(data)
     return first, second
 
 
-def unspan(data: bytes) -> tuple[int, int]:
+def unpack_span(data: bytes) -> tuple[int, int]:
     """A batch's key, and the number of a stream's events in it."""
     key, count = _span.unpack(data)
     return key, count
 
 
-def unslot(data: bytes) -> tuple[int, int]:
+def unpack_slot(data: bytes) -> tuple[int, int]:
     """A body's sequence and slot."""
     seq, place = _slot.unpack(data)
     return seq, place

@@ -19,12 +19,12 @@ from store.disk.layout import (
     Transaction,
     decode_position,
     name_key,
+    pack_slot,
     pack_u64,
     pack_u64_pair,
-    slot,
+    unpack_span,
     unpack_u64,
     unpack_u64_pair,
-    unspan,
 )
 from store.disk.position import Head, Position
 from store.disk.walk import SoundBatch, require_sound, walk
@@ -102,7 +102,7 @@ def batches_of_stream(
             or size > PORTION_BYTES
         ):
             break
-        first, _ = unspan(value)
+        first, _ = unpack_span(value)
         if not log.set_key(pack_u64(first)):
             raise LogDamaged("the index names a batch that isn't there", found=str(first))
         found.append(_batch_at(log, end))
@@ -124,7 +124,7 @@ def stream_version(txn: Transaction, tables: Tables, stream: int) -> int:
     if not _seek(cursor, pack_u64_pair(stream, _LAST)):
         return 0
     found, version = unpack_u64_pair(cursor.key())
-    _, count = unspan(cursor.value())
+    _, count = unpack_span(cursor.value())
     return version + count - 1 if found == stream else 0
 
 
@@ -145,9 +145,9 @@ def seen(txn: Transaction, tables: Tables, identity: bytes) -> bytes | None:
 
 
 def body(txn: Transaction, tables: Tables, seq: int, place: int) -> bytes | None:
-    """The encrypted words of an event."""
+    """The encrypted body of an event."""
     possible = 0 <= seq < 1 << 64 and 0 <= place < 1 << 8
-    return txn.get(slot(seq, place), db=tables.bodies) if possible else None
+    return txn.get(pack_slot(seq, place), db=tables.bodies) if possible else None
 
 
 def portion(

@@ -14,10 +14,10 @@ from store.disk.layout import (
     Transaction,
     encode,
     name_key,
+    pack_slot,
+    pack_span,
     pack_u64,
     pack_u64_pair,
-    slot,
-    span,
 )
 from store.disk.position import Position
 from store.disk.queries import StreamState
@@ -80,7 +80,9 @@ def write_commit(
     _put(txn, tables.streams, [(pack_u64(s.id), s.name.encode()) for s in created], append=True)
     _put(txn, tables.names, sorted((name_key(s.name), pack_u64(s.id)) for s in created))
     _put(txn, tables.seen, sorted((i, pack_u64_pair(*at)) for i, at in commit.seen.items()))
-    _put(txn, tables.bodies, [(slot(seq, at), value) for seq, at, value in bodies], append=True)
+    _put(
+        txn, tables.bodies, [(pack_slot(seq, at), value) for seq, at, value in bodies], append=True
+    )
     for key in sorted(commit.closed):
         txn.delete(pack_u64_pair(*key), db=tables.open)
     _put(txn, tables.open, [(pack_u64_pair(*key), b"") for key in sorted(commit.opened)])
@@ -90,7 +92,7 @@ def write_commit(
 
 def _index(commit: Commit) -> Items:
     return sorted(
-        (pack_u64_pair(stream, version), span(commit.first, count))
+        (pack_u64_pair(stream, version), pack_span(commit.first, count))
         for stream, version, count in commit.spans
     )
 

@@ -1,5 +1,5 @@
-"""People's words on disk: encrypted under a key of the person they belong to and the week they are
-of, so that they can be given up by person and by age.
+"""Message bodies on disk: encrypted under a key of the person they belong to and one of their week,
+so that they can be erased by person and by age.
 
 A value is the id of the person's key (8 bytes), the week (2), a random nonce (12), and AES-256-GCM
 of salt and text. What is authenticated beside them is the log, the sequence and the slot, so no
@@ -56,7 +56,7 @@ def key_of(sealed: bytes) -> KeyName:
 
 
 def unseal(sealed: bytes, *, cipher: AESGCM, log_id: str, seq: int, slot: int) -> str:
-    """The words. Raises `LogDamaged` when a bit of them, or their place, is not what was sealed."""
+    """The text. Raises `LogDamaged` when a bit of it, or its place, is not what was sealed."""
     try:
         plain = open_sealed(sealed, cipher=cipher, log_id=log_id, seq=seq, slot=slot)
     except (InvalidTag, ValueError) as error:

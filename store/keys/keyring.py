@@ -1,6 +1,6 @@
 """A key for every person and one for every week, in one small file beside the log.
 
-Words are encrypted under a key made of both. To erase a person, or what is old, is to lose that
+Bodies are encrypted under a key made of both. To erase a person, or what is old, is to destroy that
 key. Hence the keys are not in the log, where nothing is ever lost, but in a file of JSON lines
 `{"person": …, "key": …}` and `{"week": …, "key": …}` that grows by a line a person and a week and
 is rewritten whole when one is destroyed, and the old one's bytes are overwritten. (A disk that
@@ -71,7 +71,7 @@ class Keyring:
             return key.id if key else None
 
     def ciphers(self, persons: Iterable[str], week: int) -> dict[str, tuple[KeyName, AESGCM]]:
-        """For each of `persons` the name of the key for words of this week, and the cipher under
+        """For each of `persons` the name of the key for bodies of this week, and the cipher under
         it. New keys: one flush for all.
         """
         with self._lock:
@@ -94,15 +94,15 @@ class Keyring:
             return week in self._keys
 
     def destroy(self, person: str) -> bool:
-        """Lose the key of `person`, durably. False when there is none."""
+        """Destroy the key of `person`, durably. False when there is none."""
         with self._lock:
-            return self._lose([person])
+            return self._destroy([person])
 
     def expire(self, before: int) -> bool:
-        """Lose the keys of the weeks before this one, durably. False when there is none."""
+        """Destroy the keys of the weeks before this one, durably. False when there is none."""
         with self._lock:
             weeks = (owner for owner in self._keys if isinstance(owner, int))
-            return self._lose([week for week in weeks if week < before])
+            return self._destroy([week for week in weeks if week < before])
 
     def close(self) -> None:
         """Forget all keys in memory."""
@@ -112,10 +112,10 @@ class Keyring:
             self._file = None
             self._hold({})
 
-    def _lose(self, owners: Sequence[Owner]) -> bool:
+    def _destroy(self, owners: Sequence[Owner]) -> bool:
         file = self._writable_file()
         if not any(owner in self._keys for owner in owners):
-            file.settle()  # of one that was lost before, and whose bytes may be there still
+            file.settle()  # of a key destroyed before, whose bytes may still be there
             return False
         kept = {owner: key for owner, key in self._keys.items() if owner not in owners}
         file.replace(_lines(kept))

@@ -34,7 +34,7 @@ class CommitGroup:
 
     `streams` holds the new state of those touched, `created` the names of the new ones, `starts`
     the first version that each has in this batch, `seen` the new identities, `opened` and
-    `closed` work begun here and work of before that ends here, `bodies` words by (seq, slot).
+    `closed` work begun here and work of before that ends here, `bodies` texts by (seq, slot).
     """
 
     def __init__(self, known: Known, position: Position, now: int) -> None:

@@ -171,7 +171,7 @@ class EventLog(Protocol):
         """
 
     def body(self, seq: int, slot: int = 0) -> str | None:
-        """The words of an event; `None` when they were erased, or never were."""
+        """The text of an event's body; `None` when it was erased, or never was."""
 
     def key(self, person: str) -> SecretKey:
         """`person`'s key; made on first use, and durable before return."""
@@ -180,10 +180,10 @@ class EventLog(Protocol):
         """What `person`'s key is called, which tells nothing of it; `None` when there is none."""
 
     def destroy(self, person: str) -> bool:
-        """Forget `person`'s key for good, and so all bodies under it. False: there was none."""
+        """Destroy `person`'s key for good, and so all bodies under it. False: there was none."""
 
     def expire(self, before: int) -> bool:
-        """Forget for good the keys of the weeks before this one
+        """Destroy for good the keys of the weeks before this one
         (`events.gateway.retention.week_of`), and so all bodies of that age. False: there was none.
         """
 

@@ -15,7 +15,7 @@ import msgspec
 from events.codec import UNREADABLE
 from store.disk import batch
 from store.disk.data_file import check_data_file, structure
-from store.disk.layout import DATA_FILE, unslot
+from store.disk.layout import DATA_FILE, unpack_slot
 from store.disk.walk import Damage, Flaw
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.keys import bodies
@@ -149,7 +149,7 @@ def _bodies(folder: Path) -> CheckedPart:
     damage: list[str] = []
     with opened(folder) as source:
         for key, sealed in source.entries("bodies"):
-            seq, slot = unslot(key)
+            seq, slot = unpack_slot(key)
             cipher = source.keyring.cipher(bodies.key_of(sealed))
             if cipher is None:
                 without_key += 1

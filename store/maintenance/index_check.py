@@ -20,9 +20,9 @@ from store.disk.layout import (
     Tables,
     Transaction,
     name_key,
+    pack_span,
     pack_u64,
     pack_u64_pair,
-    span,
     unpack_u64_pair,
 )
 from store.errors import LogDamaged
@@ -104,13 +104,13 @@ class IndexCheck:
                     yield "seen", identity, pack_u64_pair(stream, version)
         self.events += sum(counts.values())
         for stream, first in firsts.items():
-            yield "index", pack_u64_pair(stream, first), span(key, counts[stream])
+            yield "index", pack_u64_pair(stream, first), pack_span(key, counts[stream])
 
     def _follow_work(self, stream: int, version: int, event: Event) -> None:
-        for ended in closes(event):
-            self._open.discard(pack_u64_pair(stream, ended))
         if opens(event):
             self._open.add(pack_u64_pair(stream, version))
+        for ended in closes(event):  # in this order: one that names itself is closed at once
+            self._open.discard(pack_u64_pair(stream, ended))
 
     def _compare_end(self, end: "_End") -> Iterator[Difference]:
         for table, expected in self.entries.items():

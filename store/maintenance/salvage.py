@@ -23,8 +23,8 @@ from store.disk.layout import (
     About,
     Tables,
     Transaction,
-    slot,
-    unslot,
+    pack_slot,
+    unpack_slot,
 )
 from store.disk.position import Position
 from store.disk.queries import StreamState
@@ -240,10 +240,10 @@ def _about(txn: Transaction, tables: Tables) -> About:
 def _bodies_of(txn: Transaction, tables: Tables, first: int, last: int) -> list[SealedBody]:
     found: list[SealedBody] = []
     cursor = txn.cursor(tables.bodies)
-    end = slot(last, _LAST_SLOT)
-    if cursor.set_range(slot(first, 0)):
+    end = pack_slot(last, _LAST_SLOT)
+    if cursor.set_range(pack_slot(first, 0)):
         for key, value in cursor:
             if key > end:
                 break
-            found.append((*unslot(key), value))
+            found.append((*unpack_slot(key), value))
     return found

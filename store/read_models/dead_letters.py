@@ -1,4 +1,4 @@
-"""Messages that were let in and that the agent could not answer: what an operator may look at.
+"""Messages that were accepted and that the agent could not answer: what an operator may look at.
 
 Found by reading the log: it is the operator's own command, seldom given, and an index of its own
 would have to be kept for ever.
@@ -21,8 +21,8 @@ from store.log.event_log import EventLog
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A message set aside. `aside`: its version when it was (of its MessageSeen, or of the last
-    MessageRetried); `since_ms`: when that was."""
+    """A message moved to the dead letters. `aside`: its version when it was (of its MessageSeen, or
+    of the last MessageRetried); `since_ms`: when that was."""
 
     stream: str
     aside: int

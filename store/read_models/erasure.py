@@ -1,4 +1,4 @@
-"""Who can be forgotten, and forgetting without a daemon."""
+"""Who can be erased, and erasing a person without a daemon."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ NEAREST = 5
 
 
 def accounts_with(log: EventLog, accounts: Iterable[str], person: str) -> list[str]:
-    """Those of `accounts` that keep words of `person` (exact name), or did until a key was lost."""
+    """Those of `accounts` that have a key of `person` (exact name), and so may have messages."""
     return [account for account in accounts if log.key_id(person_key(account, person)) is not None]
 
 
@@ -50,7 +50,7 @@ def _newest_ms(log: EventLog, stream: str, person: str) -> int:
 
 
 def unfinished(log: EventLog, account: AccountState, of: str) -> list[str]:
-    """Those whose words were given up in `account`, named `of`, and whose key is still there."""
+    """Those erased in `account`, named `of`, whose key is still there."""
     return [
         person
         for person, erasure in account.erased.items()
@@ -69,7 +69,7 @@ def ends(log: EventLog, account: AccountState, of: str, persons: Iterable[str]) 
 
 
 def erase(log: EventLog, account: str, person: str, *, now_ms: int, by: str) -> bool:
-    """Record the erasure of `person`, then lose their key. False: there was none.
+    """Record the erasure of `person`, then destroy their key. False: there was none.
 
     For a log that no daemon holds: it must be open for writing.
     """
@@ -82,7 +82,7 @@ def erase(log: EventLog, account: str, person: str, *, now_ms: int, by: str) -> 
 
 
 def finish_erasures(log: EventLog, account: str) -> None:
-    """Lose the keys that are recorded as lost: a crash may have come in between."""
+    """Destroy the keys that are recorded as destroyed: a crash may have come in between."""
     state = fold(log.read_stream(account_stream(account)))
     persons = unfinished(log, state, account)
     _commit(log, account, ends(log, state, account, persons))

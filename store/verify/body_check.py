@@ -16,7 +16,7 @@ from events.conversation.events import AgentReplied, MessageQueued, MessageSeen
 from events.event import SALT_BYTES, Event
 from events.gateway.state import fold
 from events.streams import GATEWAY, parse_stream
-from store.disk.layout import slot, unslot
+from store.disk.layout import pack_slot, unpack_slot
 from store.keys import bodies
 from store.keys.bodies import KeyName
 from store.log.event_log import EventLog
@@ -43,7 +43,7 @@ class BodyCheck:
     def __init__(self, source: RawLog, first: int) -> None:
         self._source = source
         self._log_id = source.log_id
-        self._entries: Iterator[tuple[bytes, bytes]] = source.entries("bodies", slot(first, 0))
+        self._entries: Iterator[tuple[bytes, bytes]] = source.entries("bodies", pack_slot(first, 0))
         self._next: tuple[bytes, bytes] | None = next(self._entries, None)
         self._ciphers: dict[KeyName, AESGCM] = {}
         self._erased: frozenset[bytes] = frozenset()
@@ -53,14 +53,14 @@ class BodyCheck:
 
     def strays_before(self, seq: int) -> Iterator[tuple[int, int]]:
         """Bodies, as (sequence, slot), that lie before the event `seq` and belong to none."""
-        end = slot(seq, 0)
+        end = pack_slot(seq, 0)
         while self._next is not None and self._next[0] < end:
-            yield unslot(self._next[0])
+            yield unpack_slot(self._next[0])
             self._next = next(self._entries, None)
 
     def take(self, seq: int, digest: bytes) -> str | None:
         """The text of the event `seq`; `None` when it was erased. Raises `Broken`."""
-        key = slot(seq, 0)
+        key = pack_slot(seq, 0)
         if self._next is None or self._next[0] != key:
             msg = "its body is missing"
             raise Broken(msg)

@@ -11,7 +11,7 @@ import pytest
 
 from events.event import Draft
 from events.gateway.events import GatewayStopped
-from store.disk.layout import POSITION, slot
+from store.disk.layout import POSITION, pack_slot
 from store.log.lmdb_log import LmdbLog
 from tests.daemon_config import write_config
 from tests.store.builders import ALICE, add, add_all, body, seen, tick
@@ -116,14 +116,14 @@ def test_a_log_that_the_daemon_refuses_is_checked_too(folder: Path) -> None:
 
 
 def test_bodies_and_indexes_are_checked(folder: Path) -> None:
-    rewrite(folder, b"bodies", slot(7, 0), None)
+    rewrite(folder, b"bodies", pack_slot(7, 0), None)
     env = lmdb.open(str(folder), max_dbs=8)
     with env.begin(db=env.open_db(b"bodies")) as txn:
-        other = txn.get(slot(8, 0))
+        other = txn.get(pack_slot(8, 0))
     with env.begin(db=env.open_db(b"seen")) as txn:
         known = next(iter(txn.cursor()))[0]
     env.close()
-    rewrite(folder, b"bodies", slot(7, 0), other)
+    rewrite(folder, b"bodies", pack_slot(7, 0), other)
     rewrite(folder, b"seen", known, None)
     found = verdicts(store(folder, "check", "--json", code=1))
     assert found["bodies"] == ["event 7, body 0: it is not what was written"]

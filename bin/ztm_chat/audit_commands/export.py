@@ -90,7 +90,7 @@ def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
 
 
 def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
-    from store.audit.export import conversations, said_in
+    from store.audit.export import conversations, messages_in
     from store.read_models.account_history import history_of
     from store.verify.heads import head_of
     from ztm_chat.printing.html_page import begin_page, conversation_lines, end_page
@@ -101,7 +101,7 @@ def _page(log: "LmdbReader", selection: "Selection") -> Iterator[str]:
         if address.account not in names:
             policies = list(history_of(log, address.account).policies.values())
             names[address.account] = policies[-1].username if policies else address.account
-        said = said_in(log, stream, selection, names[address.account])
+        said = messages_in(log, stream, selection, names[address.account])
         if said:
             yield from conversation_lines(address, said)
     yield end_page()

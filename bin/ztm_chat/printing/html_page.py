@@ -11,7 +11,7 @@ from events.streams import GroupId, PeerId
 from ztm_chat.printing.terminal import local_time, safe
 
 if TYPE_CHECKING:
-    from store.audit.export import Said
+    from store.audit.export import ExportedMessage
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -45,7 +45,9 @@ def end_page() -> str:
     return "</body>\n</html>\n"
 
 
-def conversation_lines(address: PeerId | GroupId, said: Iterable["Said"]) -> Iterator[str]:
+def conversation_lines(
+    address: PeerId | GroupId, said: Iterable["ExportedMessage"]
+) -> Iterator[str]:
     """One conversation."""
     if isinstance(address, PeerId):
         title = f"{address.name} (account {address.account})"
@@ -56,7 +58,7 @@ def conversation_lines(address: PeerId | GroupId, said: Iterable["Said"]) -> Ite
         yield _article(message)
 
 
-def _article(message: "Said") -> str:
+def _article(message: "ExportedMessage") -> str:
     kind = "ours" if message.ours else "theirs"
     outcome = " · ".join(part for part in (message.outcome or "waiting", message.why) if part)
     files = f" · {message.files} files" if message.files else ""
@@ -68,7 +70,7 @@ def _article(message: "Said") -> str:
     )
 
 
-def _text(message: "Said") -> str:
+def _text(message: "ExportedMessage") -> str:
     if message.text is None:
         kept = (
             "Not stored." if message.outcome == "ignore" and "," not in message.why else "Erased."

@@ -7,7 +7,7 @@ import pytest
 
 from events.account.events import PersonErased
 from events.event import Body, Draft, Recorded
-from store.disk.layout import unslot
+from store.disk.layout import unpack_slot
 from store.log.event_log import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.log.memory_log import MemoryLog
@@ -71,11 +71,11 @@ def test_a_body_whose_key_is_said_to_be_another_is_not_taken_for_erased(
     folder, _ = forgotten
     bodies = entries(folder, b"bodies")
     log = LmdbLog.open_reader(folder)
-    key, sealed = next(body for body in bodies if log.body(unslot(body[0])[0]) is not None)
+    key, sealed = next(body for body in bodies if log.body(unpack_slot(body[0])[0]) is not None)
     log.close()
     put(folder, b"bodies", key, flipped(sealed, 3))
     proof = prove(folder)
-    assert [finding.seq for finding in proof.findings] == [unslot(key)[0]]
+    assert [finding.seq for finding in proof.findings] == [unpack_slot(key)[0]]
 
 
 def test_a_key_that_was_lost_without_an_erasure_is_found(folder: Path) -> None:

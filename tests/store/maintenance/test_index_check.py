@@ -19,7 +19,7 @@ from store.maintenance.index_check import Difference, IndexCheck
 from store.maintenance.raw_log import opened
 from store.maintenance.snapshot_check import compare_snapshots
 from tests.bench.audit_log import POLICIES
-from tests.store.builders import ALICE, add, seen
+from tests.store.builders import ALICE, add, dispatched, seen
 from tests.store.verify.tampering import entries, put
 
 CODE = b"this code"
@@ -135,3 +135,12 @@ def test_at_an_earlier_time_it_is_what_was_then(written: Path) -> None:
     assert policy in POLICIES[1:4]
     assert past_state_of(log, 1).seq == 0
     log.close()
+
+
+def test_an_event_that_closes_itself_leaves_nothing_open(tmp_path: Path) -> None:
+    """No daemon records such a one; the writer and the check must agree all the same."""
+    log = LmdbLog.open(tmp_path)
+    add(log, ALICE, dispatched(1))
+    assert dict(log.open_work()) == {}
+    log.close()
+    assert differences(tmp_path) == []

@@ -7,7 +7,7 @@ import lmdb
 import pytest
 
 from events.event import Draft
-from store.disk.layout import POSITION, pack_u64, slot
+from store.disk.layout import POSITION, pack_slot, pack_u64
 from store.errors import LogDamaged, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.check import examine
@@ -143,9 +143,9 @@ def test_indexes_are_made_anew(folder: Path, tmp_path: Path) -> None:
 def test_words_that_are_not_what_was_written_are_left_out_and_counted(
     folder: Path, tmp_path: Path
 ) -> None:
-    rewrite(folder, b"bodies", slot(1, 0), b"not what was written" * 4)
-    sealed = dict(tables(folder)[b"bodies"])[slot(2, 0)]
-    rewrite(folder, b"bodies", slot(2, 0), sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    rewrite(folder, b"bodies", pack_slot(1, 0), b"not what was written" * 4)
+    sealed = dict(tables(folder)[b"bodies"])[pack_slot(2, 0)]
+    rewrite(folder, b"bodies", pack_slot(2, 0), sealed[:-1] + bytes([sealed[-1] ^ 1]))
     saved = salvage(folder, tmp_path / "new")
     assert saved.lost == 0
     assert saved.bodies_lost == 1

@@ -12,7 +12,7 @@ from events.conversation.events import MessageSeen, PolicyDecided
 from events.event import Event
 from store.disk import batch
 from store.disk.batch import chain_hash
-from store.disk.layout import encode, pack_u64, unpack_u64, unslot
+from store.disk.layout import encode, pack_u64, unpack_slot, unpack_u64
 from store.disk.position import Position
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.raw_log import opened
@@ -103,7 +103,7 @@ def test_any_altered_byte_of_a_body_is_found_at_its_event(
     restore = restoring(spoilt, b"bodies", [key])
     put(spoilt, b"bodies", key, flipped(value, at, data.draw(st.integers(1, 255))))
     try:
-        assert first_found(prove(spoilt)) == unslot(key)[0]
+        assert first_found(prove(spoilt)) == unpack_slot(key)[0]
     finally:
         restore()
 
@@ -117,7 +117,7 @@ def test_a_body_of_another_length_is_found(spoilt: Path, data: st.DataObject) ->
     restore = restoring(spoilt, b"bodies", [key])
     put(spoilt, b"bodies", key, other)
     try:
-        assert first_found(prove(spoilt)) == unslot(key)[0]
+        assert first_found(prove(spoilt)) == unpack_slot(key)[0]
     finally:
         restore()
 
@@ -150,7 +150,7 @@ def test_a_body_that_was_taken_out_is_missed(folder: Path, which: int) -> None:
     key, _ = entries(folder, b"bodies")[which]
     put(folder, b"bodies", key, None)
     proof = prove(folder)
-    assert first_found(proof) == unslot(key)[0]
+    assert first_found(proof) == unpack_slot(key)[0]
     assert "missing" in proof.findings[0].what
 
 
