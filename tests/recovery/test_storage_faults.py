@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from events.event import Draft
+from store.log.lmdb_log import LmdbLog
 from tests.recovery.kills import ROOT, TOKEN, config_of, start_daemon
+from tests.store.builders import ALICE, add_all, body, tick
 from ztm_chat.mesh import Entry, Mesh, MeshAgent, Timing
 
 SCALE = 0.03
@@ -50,6 +53,15 @@ def status(folder: Path) -> dict[str, object]:
     )
     found: dict[str, object] = json.loads(done.stdout)
     return found
+
+
+def fill(folder: Path, count: int) -> None:
+    """Put `count` commits with long bodies, of another account, on record: some 4 kB each."""
+    log = LmdbLog.open(folder / "log")
+    for number in range(count):
+        words = body(f"{number} {'x' * 3_500}")
+        add_all(log, Draft(ALICE, tick(number), bodies=(words,)))
+    log.close()
 
 
 @pytest.mark.timeout(180)
@@ -92,6 +104,7 @@ def test_a_disk_that_fills_up_and_is_emptied_loses_and_repeats_nothing(
 def test_a_log_at_its_limit_says_so_and_goes_on_when_the_limit_is_raised(
     tmp_path: Path, bot: MeshAgent, alice: MeshAgent, mesh: Mesh
 ) -> None:
+    fill(tmp_path, 150)  # the limit is near, and few messages are left to answer afterwards
     config_of(tmp_path, bot, {"mapSize": "1MiB", "maxMapSize": "1MiB"})
     daemon = start_daemon(tmp_path)
     sent: list[int] = []
