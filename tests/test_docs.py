@@ -26,7 +26,18 @@ from events.conversation.events import DecisionInputs
 from events.policy.account_policy import SenderTools, ToolGrant, ToolPolicy
 from events.policy.mention import mentioned
 from events.watermark import UnavailableFile
-from tests.pages import DOCS, HEADING, PAGES, ROOT, anchors, fences, page_id, prose, rows, section
+from tests.documentation_pages import (
+    DOCS,
+    HEADING,
+    PAGES,
+    ROOT,
+    anchors,
+    fences,
+    page_id,
+    prose,
+    rows,
+    section,
+)
 
 ROOMS = ("actors", "events", "store", "ztm_chat")
 

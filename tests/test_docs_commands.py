@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import click
 from click.testing import CliRunner
 
-from tests.pages import DOCS, FENCE
+from tests.documentation_pages import DOCS, FENCE
 from ztm_chat.cli import cli
 from ztm_chat.mesh import Mesh, Timing
 

@@ -15,7 +15,7 @@ from events import codec
 from events.codec import EVENTS, UnreadableEvent, decode, encode
 from events.event import Event
 from events.gateway.events import GatewayStopped
-from tests.events.samples import SAMPLES
+from tests.events.sample_events import SAMPLES
 
 GOLDEN = Path(__file__).with_name("golden_events.txt")
 
@@ -99,7 +99,7 @@ def test_a_name_that_was_ever_written_can_be_read(name: str) -> None:
 
 
 def test_every_event_has_a_sample_and_its_bytes_are_pinned() -> None:
-    assert SAMPLES.keys() == EVENTS.keys(), "samples.py needs one of each type"
+    assert SAMPLES.keys() == EVENTS.keys(), "sample_events.py needs one of each type"
     missing = [f"{name} {encode(SAMPLES[name]).hex()}" for name in SAMPLES.keys() - golden().keys()]
     assert not missing, f"add to {GOLDEN.name}"
 

@@ -13,7 +13,7 @@ from events.policy.account_policy import Action, ToolGrant
 from events.projections import closes, identities, opens
 from tests.events.builders import CLOSED_DOOR, GROUP, NOW_MS, PEER, STRANGERS_PAIR
 from tests.events.conversation_story import ConversationStory
-from tests.events.samples import SAMPLES
+from tests.events.sample_events import SAMPLES
 
 OPENING = {"MessageSeen", "MessageRetried", "Dispatched", "MessageQueued"}
 KNOWING = {"MessageSeen", "MessageIgnored", "BaselineTaken"}

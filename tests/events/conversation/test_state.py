@@ -28,7 +28,7 @@ from tests.events.builders import (
     arrival,
 )
 from tests.events.conversation_story import ConversationStory
-from tests.events.samples import SAMPLES
+from tests.events.sample_events import SAMPLES
 
 
 def a_full_story() -> ConversationStory:
