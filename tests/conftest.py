@@ -34,3 +34,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     """Say how to repeat this run."""
     profile, seed = settings.get_current_profile_name(), config.option.hypothesis_seed
     return f"hypothesis: profile {profile}" + (f", --hypothesis-seed={seed}" if seed else "")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have recorded, such as their seeds; whichever process they ran in."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            if recorded := ", ".join(f"{name} {value}" for name, value in report.user_properties):
+                terminalreporter.write_line(f"{report.nodeid}: {recorded}")

@@ -21,7 +21,7 @@ from events.watermark import WatermarkAdvanced
 from store.log.event_log import Outcome
 from store.log.lmdb_log import LmdbLog
 from tests.actors.daemon_runs import Start
-from tests.pages import DOCS, fences
+from tests.documentation_pages import DOCS, fences
 from ztm_chat.mesh import MeshAgent
 
 ALICE = conversation_stream(PeerId("bot", "alice"))
