@@ -210,15 +210,18 @@ def test_the_pauses_after_failures_grow() -> None:
     portions.faults = [OSError("no")] * 7
     scrub = Scrub(portions, on_damage=unexpected, clock=portions.clock)
     pauses: list[float] = []
+    all_seen = threading.Event()
 
     def wait(timeout: float | None = None) -> bool:
         pauses.append(timeout or 0.0)
         if len(pauses) == 7:
             scrub._stop.set()
+            all_seen.set()
         return scrub._stop.is_set()
 
     scrub._stop.wait = wait  # type: ignore[method-assign]
     scrub.start()
+    assert all_seen.wait(10)
     scrub.stop()
     assert pauses[:7] == [1, 1, 2, 3, 5, 8, 13]
 
