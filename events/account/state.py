@@ -125,15 +125,15 @@ def _applied(state: AccountState, _: Recorded, event: PolicyApplied) -> dict[str
     }
 
 
-def _requested(state: AccountState, one: Recorded, event: PairingRequested) -> dict[str, Any]:
+def _requested(state: AccountState, record: Recorded, event: PairingRequested) -> dict[str, Any]:
     request = PairingRequest(
-        one.version, one.seq, event.person, one.time // 1_000_000, event.expires_ms
+        record.version, record.seq, event.person, record.time // 1_000_000, event.expires_ms
     )
     return {"requests": {**state.requests, event.person: request}}
 
 
-def _approved(state: AccountState, one: Recorded, event: PairingApproved) -> dict[str, Any]:
-    approval = Approval(one.version, one.seq, event.person)
+def _approved(state: AccountState, record: Recorded, event: PairingApproved) -> dict[str, Any]:
+    approval = Approval(record.version, record.seq, event.person)
     return {
         "requests": _without(state.requests, event.person),
         "approvals": {**state.approvals, event.person: approval},
@@ -148,20 +148,20 @@ def _announced(state: AccountState, _: Recorded, event: PairingAnnounced) -> dic
     return {"approvals": {**state.approvals, event.person: announced}}
 
 
-def _erased(state: AccountState, one: Recorded, event: PersonErased) -> dict[str, Any]:
+def _erased(state: AccountState, record: Recorded, event: PersonErased) -> dict[str, Any]:
     before = state.erased.get(event.person)
     until_ms = max(event.until_ms, before.until_ms if before else 0)
-    erasure = Erasure(event.key_id, one.seq, until_ms)
+    erasure = Erasure(event.key_id, record.seq, until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 
-def _erasure_ended(state: AccountState, one: Recorded, event: ErasureEnded) -> dict[str, Any]:
-    erasure = replace(state.erased[event.person], seq=one.seq, until_ms=event.until_ms)
+def _erasure_ended(state: AccountState, record: Recorded, event: ErasureEnded) -> dict[str, Any]:
+    erasure = replace(state.erased[event.person], seq=record.seq, until_ms=event.until_ms)
     return {"erased": {**state.erased, event.person: erasure}}
 
 
 def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:
-    return {name: one for name, one in kept.items() if name != person}
+    return {name: entry for name, entry in kept.items() if name != person}
 
 
 _EVOLVE: dict[type[Event], Callable[[AccountState, Recorded, Any], dict[str, Any]]] = {

@@ -102,7 +102,8 @@ def decide_malformed(
 ) -> list[Draft]:
     """Record arrivals that broke their actor as malformed, so that the conversation goes on."""
     builder = DecisionBuilder(context)
-    for identity, arrival in {one.identity: one for one in arrivals}.items():
+    by_identity = {arrival.identity: arrival for arrival in arrivals}
+    for identity, arrival in by_identity.items():
         if identity not in known:
             builder.add(_ignore(arrival, "malformed"))
     return builder.done()

@@ -55,16 +55,16 @@ def decide_sent(
 ) -> list[Draft]:
     """Record that a queued message stands in our own files of the mesh."""
     builder = DecisionBuilder(context)
-    for one in context.state.outbox:
-        if one.version == queued:
-            builder.add(ReplySent(queued, sent_ms, reconciled, posts), by=one)
+    for queued_part in context.state.outbox:
+        if queued_part.version == queued:
+            builder.add(ReplySent(queued, sent_ms, reconciled, posts), by=queued_part)
     return builder.done()
 
 
 def decide_unsendable(context: DecisionContext, queued: int, error: str) -> list[Draft]:
     """Record that a queued message can't ever be sent."""
     builder = DecisionBuilder(context)
-    for one in context.state.outbox:
-        if one.version == queued:
-            builder.add(ReplyFailed(queued, error), by=one)
+    for queued_part in context.state.outbox:
+        if queued_part.version == queued:
+            builder.add(ReplyFailed(queued, error), by=queued_part)
     return builder.done()

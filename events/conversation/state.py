@@ -129,11 +129,11 @@ def _copy(state: ConversationState) -> ConversationState:
     return replace(state, spent=list(state.spent))
 
 
-def _apply(state: ConversationState, one: Recorded) -> None:
-    change = _CHANGES.get(type(one.event))
+def _apply(state: ConversationState, record: Recorded) -> None:
+    change = _CHANGES.get(type(record.event))
     if change:
-        change(state, one, one.event)
-    state.version = one.version
+        change(state, record, record.event)
+    state.version = record.version
 
 
 def _without(messages: tuple[Waiting, ...], *versions: int) -> tuple[Waiting, ...]:
@@ -148,9 +148,11 @@ def _baseline_taken(state: ConversationState, _: Recorded, __: BaselineTaken) ->
     state.baseline = True
 
 
-def _message_seen(state: ConversationState, one: Recorded, event: MessageSeen) -> None:
-    seen_ms = one.time // 1_000_000
-    state.waiting += (Waiting(one.version, one.seq, event.sender, event.sent_ms, seen_ms=seen_ms),)
+def _message_seen(state: ConversationState, record: Recorded, event: MessageSeen) -> None:
+    seen_ms = record.time // 1_000_000
+    state.waiting += (
+        Waiting(record.version, record.seq, event.sender, event.sent_ms, seen_ms=seen_ms),
+    )
     state.newest_ms = max(event.sent_ms, state.newest_ms)
 
 
@@ -173,10 +175,10 @@ def _pairing_withheld(state: ConversationState, _: Recorded, event: PairingWithh
     state.uncoded = _without(state.uncoded, event.message)
 
 
-def _dispatched(state: ConversationState, one: Recorded, event: Dispatched) -> None:
-    now_ms = one.time // 1_000_000
+def _dispatched(state: ConversationState, record: Recorded, event: Dispatched) -> None:
+    now_ms = record.time // 1_000_000
     state.queue = _without(state.queue, *event.messages)
-    state.turn = Turn(one.version, one.seq, event.messages, event.sender, now_ms)
+    state.turn = Turn(record.version, record.seq, event.messages, event.sender, now_ms)
     state.spent.append((event.sender, now_ms))
     if len(state.spent) > 2 * SPENT_LIMIT:
         del state.spent[:SPENT_LIMIT]
@@ -193,15 +195,15 @@ def _agent_failed(state: ConversationState, _: Recorded, event: AgentFailed) -> 
         state.turn = None
 
 
-def _message_queued(state: ConversationState, one: Recorded, event: MessageQueued) -> None:
-    queued_ms = one.time // 1_000_000
-    state.outbox += (Queued(one.version, one.seq, event.purpose, event.answers, queued_ms),)
+def _message_queued(state: ConversationState, record: Recorded, event: MessageQueued) -> None:
+    queued_ms = record.time // 1_000_000
+    state.outbox += (Queued(record.version, record.seq, event.purpose, event.answers, queued_ms),)
     match event.purpose:
         case "pairing":
             state.uncoded = _without(state.uncoded, event.answers)
-            state.coded = one.cause
+            state.coded = record.cause
         case "approved":
-            state.announced = one.cause
+            state.announced = record.cause
         case "notice" if not event.answers:  # an apology answers a turn
             state.noticed_ms = queued_ms
 
@@ -216,9 +218,9 @@ def _set_aside(state: ConversationState, _: Recorded, event: MessageDeadLettered
     state.queue = _without(state.queue, event.message)
 
 
-def _retried(state: ConversationState, one: Recorded, event: MessageRetried) -> None:
-    seen_ms = one.time // 1_000_000
-    retried = Waiting(one.version, one.seq, event.sender, event.sent_ms, event.tools, seen_ms)
+def _retried(state: ConversationState, record: Recorded, event: MessageRetried) -> None:
+    seen_ms = record.time // 1_000_000
+    retried = Waiting(record.version, record.seq, event.sender, event.sent_ms, event.tools, seen_ms)
     state.queue += (retried,)
 
 

@@ -140,16 +140,16 @@ class Books:
             case PersonErased(person, _, until_ms, _) | ErasureEnded(person, until_ms):
                 self.erased[person] = max(until_ms, self.erased.get(person, 0))
 
-    def _of_conversation(self, page: Page, one: Recorded) -> None:
-        match one.event:
+    def _of_conversation(self, page: Page, record: Recorded) -> None:
+        match record.event:
             case MessageSeen():
-                self._first_time(one)
-                page.seen[one.version] = one.event
-                page.undecided.add(one.version)
+                self._first_time(record)
+                page.seen[record.version] = record.event
+                page.undecided.add(record.version)
             case MessageIgnored():
-                self._first_time(one)
+                self._first_time(record)
             case PolicyDecided():
-                self._decided(page, one, one.event)
+                self._decided(page, record, record.event)
             case PairingWithheld(message):
                 page.uncoded.remove(message)
             case MessageDeadLettered(message):
@@ -158,18 +158,18 @@ class Books:
                 for each in holders:
                     each.discard(message)
             case MessageQueued():
-                self._queued(page, one, one.event)
+                self._queued(page, record, record.event)
             case ReplySent(queued):
                 assert page.outbox.pop(0) == queued, "sent out of order, or twice"
                 sent = page.queued[len(page.queued) - len(page.outbox) - 1]
                 assert sent in self.world.files.values(), "recorded as sent, and stands nowhere"
             case _:
-                self._of_turn(page, one)
+                self._of_turn(page, record)
 
-    def _of_turn(self, page: Page, one: Recorded) -> None:
-        match one.event:
+    def _of_turn(self, page: Page, record: Recorded) -> None:
+        match record.event:
             case Dispatched():
-                self._dispatched(page, one, one.event)
+                self._dispatched(page, record, record.event)
             case AgentReplied(turn, attempt):
                 self._turn_over(page, (turn, attempt))
                 page.replied.add(turn)
@@ -185,17 +185,17 @@ class Books:
                 page.turn = None
                 page.unserved.update(page.turns[turn].messages)
 
-    def _first_time(self, one: Recorded) -> None:
-        event: Any = one.event
-        place = (one.stream, event.sender, event.sent_ms)
+    def _first_time(self, record: Recorded) -> None:
+        event: Any = record.event
+        place = (record.stream, event.sender, event.sent_ms)
         self.shown[place] += 1
         assert self.shown[place] == 1, f"{place} was recorded twice"
 
-    def _decided(self, page: Page, one: Recorded, event: PolicyDecided) -> None:
+    def _decided(self, page: Page, record: Recorded, event: PolicyDecided) -> None:
         page.undecided.remove(event.message)
         seen, inputs = page.seen[event.message], event.inputs
-        text = self.text(one.stream, event.message)
-        number = self._number(one.stream)
+        text = self.text(record.stream, event.message)
+        number = self._number(record.stream)
         self._judge.seen(number, event.message, seen, text)
         assert self._judge.decided(number, event) is None, "decided again, it is another decision"
         paired = inputs.pairing == "approved"
@@ -213,30 +213,30 @@ class Books:
         elif event.action == "pairing" and inputs.pairing == "none":
             page.uncoded.add(event.message)
 
-    def _dispatched(self, page: Page, one: Recorded, event: Dispatched) -> None:
+    def _dispatched(self, page: Page, record: Recorded, event: Dispatched) -> None:
         assert page.turn is None, "turns overlap"
         assert event.messages
         for message in event.messages:
             page.allowed.remove(message)
             assert page.seen[message].sender == event.sender
         assert self.may_be_served(page.address, event.sender), "a turn for one not let in"
-        page.turn = (one.version, 1)
-        page.turns[one.version] = event
+        page.turn = (record.version, 1)
+        page.turns[record.version] = event
 
     def _turn_over(self, page: Page, attempt: tuple[int, int]) -> None:
         assert page.turn == attempt, f"{attempt} ends, and {page.turn} is in flight"
         page.turn = None
         page.over.add(attempt)
 
-    def _queued(self, page: Page, one: Recorded, event: MessageQueued) -> None:
-        page.outbox.append(one.version)
-        page.queued.append(one.seq)
+    def _queued(self, page: Page, record: Recorded, event: MessageQueued) -> None:
+        page.outbox.append(record.version)
+        page.queued.append(record.seq)
         match event.purpose:
             case "reply":
                 assert event.answers in page.replied
                 page.purposes["reply", event.answers, event.part] += 1
             case "pairing" | "approved":
-                page.purposes[event.purpose, one.cause, event.part] += 1
+                page.purposes[event.purpose, record.cause, event.part] += 1
                 page.uncoded.discard(event.answers)
             case "notice" if event.answers:
                 page.purposes["notice", event.answers, event.part] += 1

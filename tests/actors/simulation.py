@@ -258,7 +258,7 @@ class World:
     def offer_everything(self) -> bool:
         """Offer all that the mesh shows, as a whole list does; whether anything came of it."""
         before = self.log.head().seq
-        for conversation in dict.fromkeys(one.conversation for one in self.shown):
+        for conversation in dict.fromkeys(message.conversation for message in self.shown):
             self.offer(conversation)
         while self.step():
             self.now_ms += 1
@@ -273,7 +273,7 @@ class World:
 
     def offer(self, conversation: ConversationId) -> SimulatedReceipt:
         """Show all messages of a conversation to the account, as reading its files does."""
-        messages = [one for one in self.shown if one.conversation == conversation]
+        messages = [message for message in self.shown if message.conversation == conversation]
         messages.sort(key=lambda message: (message.time_ms, message.sender))
         arrivals = tuple(self._arrival(message) for message in messages)
         receipt = SimulatedReceipt(self, arrivals)
@@ -304,21 +304,21 @@ class World:
         receipt = SimulatedReceipt(self, (), then=passed_on)
         self.tell(account_stream(ACCOUNT), GroupSeen(*key, facts, receipt))
 
-    def identity_of(self, one: Shown) -> bytes:
+    def identity_of(self, message: Shown) -> bytes:
         """As the intake computes it."""
-        return self._arrival(one).identity
+        return self._arrival(message).identity
 
-    def _arrival(self, one: Shown) -> Arrival:
-        key = self.log.key(f"{ACCOUNT}/{one.sender}")
-        stream, content = conversation_stream(one.conversation), canonical(one.text)
+    def _arrival(self, message: Shown) -> Arrival:
+        key = self.log.key(f"{ACCOUNT}/{message.sender}")
+        stream, content = conversation_stream(message.conversation), canonical(message.text)
         return Arrival(
-            identity=identity(key.secret, stream, one.sender, one.time_ms, content, 0),
+            identity=identity(key.secret, stream, message.sender, message.time_ms, content, 0),
             key_id=key.id,
-            sender=one.sender,
-            sent_ms=one.time_ms,
-            text=one.text,
+            sender=message.sender,
+            sent_ms=message.time_ms,
+            text=message.text,
             source="feed",
-            available_ms=one.available_ms,
+            available_ms=message.available_ms,
             salt=self.entropy(16),
         )
 

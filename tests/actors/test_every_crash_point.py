@@ -29,7 +29,7 @@ def to_team(text: str) -> Act:
 
 
 def shows(world: World) -> None:
-    for conversation in dict.fromkeys(one.conversation for one in world.shown):
+    for conversation in dict.fromkeys(message.conversation for message in world.shown):
         world.offer(conversation)
 
 

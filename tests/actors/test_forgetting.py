@@ -74,7 +74,7 @@ def test_what_the_erasure_reaches_cannot_be_read_and_the_rest_was_answered(seed:
     assert world.rulings == ["anna"]
     erased = world.account().erased["anna"]
     assert world.log.key_id(PERSON) != erased.key_id
-    sent = {one.time_ms for one in world.shown if one.sender == "anna"}
+    sent = {message.time_ms for message in world.shown if message.sender == "anna"}
     for stream, sent_ms in seen(world):
         words = [
             world.log.body(record.seq)
@@ -90,7 +90,7 @@ def test_the_cutoff_reaches_as_far_as_the_newest_message_that_is_known() -> None
     world = acquainted(1)
     world.say(ANNA, "anna", "from tomorrow", -24 * HOUR_MS)
     world.settle()
-    newest = max(one.time_ms for one in world.shown)
+    newest = max(message.time_ms for message in world.shown)
     world.forget("anna")
     world.settle()
     assert world.account().erased["anna"].until_ms == newest
@@ -149,7 +149,9 @@ def test_nothing_that_waits_is_asked_while_the_erasure_is_under_way(seed: int) -
     events = [record.event for record in world.log.read_stream(conversation_stream(TEAM))]
     heard = [getattr(event, "reason", "") == "erased" for event in events]
     later = events[heard.index(True) :] if any(heard) else []
-    assert not [one for one in later if isinstance(one, Dispatched) and one.sender == "anna"]
+    assert not [
+        event for event in later if isinstance(event, Dispatched) and event.sender == "anna"
+    ]
 
 
 def test_forgetting_twice_at_once_is_forgetting_once() -> None:

@@ -19,9 +19,9 @@ def say(folder: Path, text: str, weeks_ago: int) -> int:
     """As an earlier run of a daemon recorded it; the sequence."""
     log = LmdbLog.open(folder, clock_ns=lambda: time.time_ns() - weeks_ago * WEEK_NS)
     words = Body("bot/alice", text, b"salt" * 4)
-    (one,) = add_all(log, Draft(STREAM, seen(text), bodies=(words,)))
+    (record,) = add_all(log, Draft(STREAM, seen(text), bodies=(words,)))
     log.close()
-    return one.seq
+    return record.seq
 
 
 def test_what_is_older_is_given_up_at_the_start(start: Start, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_what_is_older_is_given_up_at_the_start(start: Start, tmp_path: Path) ->
 def await_event(daemon: Daemon, kind: type[Event], count: int = 1) -> None:
     """Until so many events of this kind are on record."""
     found = daemon.log.follow(0, threading.Event())
-    pending = (one for one in found if isinstance(one.event, kind))
+    pending = (record for record in found if isinstance(record.event, kind))
     for _ in range(count):
         next(pending)
 

@@ -64,7 +64,7 @@ def check(world: World) -> None:
         if isinstance(recorded.event, MessageSeen | MessageIgnored):
             assert recorded.event.identity not in seen, f"{note}: recorded twice"
             seen[recorded.event.identity] = (recorded.stream, recorded.version)
-    assert set(seen) == {world.identity_of(one) for one in world.shown}, note
+    assert set(seen) == {world.identity_of(message) for message in world.shown}, note
     assert list(world.log.open_work()) == [], note
     for stream in world.log.streams("account/"):
         if stream != f"account/{ACCOUNT}":

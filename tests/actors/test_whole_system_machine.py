@@ -105,7 +105,9 @@ class WholeSystem(RuleBasedStateMachine):
 
     def somebody_writes(self, where: ConversationId, sender: str, text: str, late_ms: int) -> None:
         """Nobody writes twice in the same ms to the same place, so that a message can be told."""
-        written = {(one.conversation, one.sender, one.time_ms) for one in self.world.shown}
+        written = {
+            (message.conversation, message.sender, message.time_ms) for message in self.world.shown
+        }
         if (where, sender, self.world.now_ms + 1 - late_ms) not in written:
             self.world.say(where, sender, text, late_ms)
             self.world.offer(where)
@@ -215,10 +217,12 @@ class WholeSystem(RuleBasedStateMachine):
     def the_books_balance(self) -> None:
         world, books = self.world, self.world.books
         assert list(world.log.open_work()) == []
-        for one in world.shown:
-            times = books.shown[conversation_stream(one.conversation), one.sender, one.time_ms]
-            given_up = one.time_ms <= books.erased.get(one.sender, 0)
-            assert times == 1 or (times == 0 and given_up), f"{one} was recorded {times} times"
+        for message in world.shown:
+            times = books.shown[
+                conversation_stream(message.conversation), message.sender, message.time_ms
+            ]
+            given_up = message.time_ms <= books.erased.get(message.sender, 0)
+            assert times == 1 or (times == 0 and given_up), f"{message} was recorded {times} times"
         assert books.shown.total() <= len(world.shown)
         for stream, page in books.pages.items():
             assert page.waits_for_members_only

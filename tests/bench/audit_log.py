@@ -159,7 +159,9 @@ class World:
             return
         asked = decide_request(self.account, self.state, person, stranger.seq, self.now_ms, entropy)
         yield asked
-        code = next(one.bodies[0] for one in asked if isinstance(one.event, PairingRequested))
+        code = next(
+            record.bodies[0] for record in asked if isinstance(record.event, PairingRequested)
+        )
         request = self.state.requests[person]
         yield decide_code(self._moment(address), stranger.version, request.seq, code.text)
         if self.chance.random() < 0.5:

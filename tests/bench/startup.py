@@ -98,7 +98,7 @@ def speak_in_groups(alice: MeshAgent, count: int, log_folder: Path) -> None:
     sent = (
         record for record in log.follow(0, threading.Event()) if isinstance(record.event, ReplySent)
     )
-    in_groups = (one.stream for one in sent if "/group/" in one.stream)
+    in_groups = (reply.stream for reply in sent if "/group/" in reply.stream)
     assert len(set(islice(in_groups, count))) == count
     log.close()
 

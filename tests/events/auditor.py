@@ -59,15 +59,15 @@ class Auditor:
         self.watermark = 0
         self.newest_ms = 0
 
-    def read(self, one: Recorded) -> None:
+    def read(self, record: Recorded) -> None:
         """Enter one event of the conversation into the books."""
-        assert MARKER.encode() not in encode(one.event), f"somebody's words in {one.event}"
-        assert 0 <= one.cause < one.seq, f"caused by itself or later: {one}"
-        self.known.update(identities(one.event))
-        self.newest_ms = max(self.newest_ms, self._sent_ms(one))
-        self.work.difference_update(closes(one.event))
-        self.work.update({one.version} if opens(one.event) else ())
-        self._enter(one)
+        assert MARKER.encode() not in encode(record.event), f"somebody's words in {record.event}"
+        assert 0 <= record.cause < record.seq, f"caused by itself or later: {record}"
+        self.known.update(identities(record.event))
+        self.newest_ms = max(self.newest_ms, self._sent_ms(record))
+        self.work.difference_update(closes(record.event))
+        self.work.update({record.version} if opens(record.event) else ())
+        self._enter(record)
 
     def balance(self, *, at_rest: bool) -> None:
         """Compare the books after a whole append."""
@@ -92,34 +92,34 @@ class Auditor:
         assert self.turn is None
         assert self.watermark == self.newest_ms
 
-    def _sent_ms(self, one: Recorded) -> int:
-        known = len(identities(one.event)) == 1
-        return getattr(one.event, "sent_ms", 0) if known else 0
+    def _sent_ms(self, record: Recorded) -> int:
+        known = len(identities(record.event)) == 1
+        return getattr(record.event, "sent_ms", 0) if known else 0
 
-    def _enter(self, one: Recorded) -> None:
-        match one.event:
+    def _enter(self, record: Recorded) -> None:
+        match record.event:
             case MessageSeen():
-                self._seen(one, one.event)
+                self._seen(record, record.event)
             case PolicyDecided():
-                self._policy_decided(one, one.event)
+                self._policy_decided(record, record.event)
             case PairingWithheld(message):
                 assert message in self.strangers
                 self.ended[message] += 1
             case Dispatched():
-                self._dispatched(one, one.event)
+                self._dispatched(record, record.event)
             case AgentReplied() | AgentFailed() | TurnCancelled():
-                self._of_the_turn(one, one.event)
+                self._of_the_turn(record, record.event)
             case MessageQueued():
-                self._queued(one, one.event)
+                self._queued(record, record.event)
             case ReplySent(queued) | ReplyFailed(queued):
                 assert queued in self.in_outbox, "sent before it was queued, or twice"
-                assert one.cause == self.queued[queued].seq
+                assert record.cause == self.queued[queued].seq
                 self.in_outbox.remove(queued)
             case MessageDeadLettered(message, reason):
                 self._set_aside(message, reason)
             case MessageRetried(message, sender, _, tools):
                 assert self.ended[message], "a message was retried before it had ended"
-                self.let_in[one.version] = (sender, tools)
+                self.let_in[record.version] = (sender, tools)
             case WatermarkAdvanced(position):
                 assert position > self.watermark, "the watermark went back"
                 self.watermark = position
@@ -132,17 +132,17 @@ class Auditor:
             assert message in self.let_in
         self.ended[message] += 1
 
-    def _seen(self, one: Recorded, event: MessageSeen) -> None:
-        body = self.log.bodies[one.seq, 0]
+    def _seen(self, record: Recorded, event: MessageSeen) -> None:
+        body = self.log.bodies[record.seq, 0]
         assert (event.body, event.length) == (body.digest, len(body.text))
-        self.seen[one.version] = one
+        self.seen[record.version] = record
 
-    def _policy_decided(self, one: Recorded, event: PolicyDecided) -> None:
+    def _policy_decided(self, record: Recorded, event: PolicyDecided) -> None:
         assert event.message not in self.decided, "a message was decided twice"
         looked_up = event.inputs.membership != "unknown"
         assert looked_up or event.rule == "groups-disabled", "judged as no member, unlooked"
         seen = self.seen[event.message]
-        assert one.cause == seen.seq
+        assert record.cause == seen.seq
         assert isinstance(seen.event, MessageSeen)
         for text in (self.log.text(seen), None):
             again = decide_again(event, seen.event, self.address, self.policies.__getitem__, text)
@@ -153,25 +153,25 @@ class Auditor:
         elif event.action == "pairing" and event.inputs.pairing == "none":
             self.strangers.add(event.message)
 
-    def _dispatched(self, one: Recorded, event: Dispatched) -> None:
+    def _dispatched(self, record: Recorded, event: Dispatched) -> None:
         assert self.turn is None, "two turns in flight"
         assert not self.in_turns & set(event.messages), "a message is in two turns"
         assert not self.ended.keys() & set(event.messages), "a turn with a message that has ended"
         for message in event.messages:
             assert self.let_in[message] == (event.sender, event.tools)
         self.in_turns.update(event.messages)
-        self.turn, self.attempt = (one, event), 1
+        self.turn, self.attempt = (record, event), 1
 
     def _of_the_turn(
-        self, one: Recorded, event: AgentReplied | AgentFailed | TurnCancelled
+        self, record: Recorded, event: AgentReplied | AgentFailed | TurnCancelled
     ) -> None:
         assert self.turn, "an end without a turn"
         begun, turn = self.turn
-        assert (event.turn, one.cause) == (begun.version, begun.seq)
+        assert (event.turn, record.cause) == (begun.version, begun.seq)
         if isinstance(event, AgentReplied):
             assert event.attempt == self.attempt
             self.ended.update(turn.messages)
-            text = self.log.text(one)
+            text = self.log.text(record)
             assert text is not None
             assert event.silent or text.strip()
             self.replies.update({} if event.silent else {event.turn: text})
@@ -182,14 +182,14 @@ class Auditor:
                 return
         self.turn = None
 
-    def _queued(self, one: Recorded, event: MessageQueued) -> None:
-        body = self.log.bodies[one.seq, 0]
+    def _queued(self, record: Recorded, event: MessageQueued) -> None:
+        body = self.log.bodies[record.seq, 0]
         assert (event.body, event.length) == (body.digest, len(body.text))
-        told = (event.purpose, one.cause)
+        told = (event.purpose, record.cause)
         assert told not in self.told, "a code or an approval was told twice"
         self.told.update({told} if event.purpose in ("pairing", "approved") else ())
-        self.queued[one.version] = one
-        self.in_outbox.add(one.version)
+        self.queued[record.version] = record
+        self.in_outbox.add(record.version)
         if event.purpose == "reply":
             assert event.answers in self.replies, "a reply to nothing"
             parts = self.parts.setdefault(event.answers, [])

@@ -112,4 +112,4 @@ def lets_in(policy_context: PolicyContext, sender: str) -> bool:
     if sender == "alice" and policy.creator_bypass:
         return True
     lists = [group_permission.allow_from for group_permission in policy.group_permissions]
-    return policy.group_policy == "open" or any(sender in one for one in lists)
+    return policy.group_policy == "open" or any(sender in allowed for allowed in lists)

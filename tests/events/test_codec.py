@@ -158,7 +158,9 @@ def test_fields_with_a_default_may_be_missing_from_an_older_event(name: str) -> 
     written = msgspec.msgpack.decode(encode(SAMPLES[name]))
     older = decode(msgspec.msgpack.encode(written[: len(written) - optional]))
     kept = [field.name for field in msgspec.structs.fields(kind) if field.required]
-    assert [getattr(older, one) for one in kept] == [getattr(SAMPLES[name], one) for one in kept]
+    assert [getattr(older, field) for field in kept] == [
+        getattr(SAMPLES[name], field) for field in kept
+    ]
 
 
 class StoppedInOrder(Event, frozen=True, tag="GatewayStopped.2"):

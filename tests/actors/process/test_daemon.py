@@ -122,8 +122,8 @@ def test_what_a_person_says_with_the_bots_account_is_recorded_as_theirs(
         alice.send("my-bot", "ah")
         alice.wait_for(replies(3), sender="my-bot")
     ignored = events(tmp_path, "account/bot/peer/alice", MessageIgnored)
-    assert [(one.sender, one.reason) for one in ignored] == [("my-bot", "self")]
-    assert all(one.sender == "alice" for one in seen(tmp_path))
+    assert [(event.sender, event.reason) for event in ignored] == [("my-bot", "self")]
+    assert all(event.sender == "alice" for event in seen(tmp_path))
 
 
 class Noted:

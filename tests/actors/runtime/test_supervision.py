@@ -83,7 +83,7 @@ def test_a_ruling_in_the_moment_of_a_failure_is_heard(
         for record in recorded
         if isinstance(record.event, Dispatched) and record.seq > revoked
     ]
-    answered = {one.turn for one in of(world, ALICE, AgentReplied)}
+    answered = {event.turn for event in of(world, ALICE, AgentReplied)}
     assert not answered & {turn.version for turn in turns}, "a person was served who was let out"
 
 

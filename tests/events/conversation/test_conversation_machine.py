@@ -68,7 +68,7 @@ class OneConversation(RuleBasedStateMachine):
     @initialize(address=st.sampled_from([PEER, GROUP]), policy=POLICY_NAMES)
     def begins(self, address: Any, policy: str) -> None:
         self.story = ConversationStory(address, POLICIES[policy])
-        by_digest = {one.digest(): one for one in POLICIES.values()}
+        by_digest = {policy.digest(): policy for policy in POLICIES.values()}
         self.auditor = Auditor(self.story.log, address, by_digest)
         self.in_group = address == GROUP
         self.answerable: set[int] = set()
@@ -89,19 +89,19 @@ class OneConversation(RuleBasedStateMachine):
     def arrive_now(self, messages: list[Writing | Arrival], *, twice: bool = False) -> Any:
         arrivals = [self.as_shown(message) for message in messages]
         self.follows(self.story.arrive(*arrivals * (1 + twice)))
-        self.offered.update(one.identity for one in arrivals if not is_ours(one))
+        self.offered.update(arrival.identity for arrival in arrivals if not is_ours(arrival))
         return multiple(*arrivals)
 
     @rule(target=shown, message=WRITINGS | shown, was_there_before=st.booleans())
     def come_otherwise(self, message: Writing | Arrival, was_there_before: bool) -> Arrival:
-        one = self.as_shown(message)
-        if one.identity in self.story.known:
-            assert not self.story.set_aside(one)
+        arrival = self.as_shown(message)
+        if arrival.identity in self.story.known:
+            assert not self.story.set_aside(arrival)
         elif was_there_before:
-            self.follows(self.story.baseline(one.identity))
+            self.follows(self.story.baseline(arrival.identity))
         else:
-            self.follows(self.story.set_aside(one, one))
-        return one
+            self.follows(self.story.set_aside(arrival, arrival))
+        return arrival
 
     def as_shown(self, message: Writing | Arrival) -> Arrival:
         if isinstance(message, Arrival):
@@ -257,7 +257,7 @@ class OneConversation(RuleBasedStateMachine):
         state = self.story.state
         messages = (*state.waiting, *state.uncoded, *state.queue, *state.outbox)
         turns = (state.turn,) if state.turn else ()
-        assert sorted(one.version for one in (*messages, *turns)) == sorted(self.auditor.work)
+        assert sorted(work.version for work in (*messages, *turns)) == sorted(self.auditor.work)
 
     @invariant()
     def open_work_calls_for_something(self) -> None:

@@ -41,7 +41,7 @@ def senders_of(story: ConversationStory) -> list[str]:
     """Who wrote the messages of the turn in flight."""
     messages = {record.version: record.event for record in story.recorded}
     seen = [messages[version] for version in story.turn.messages]
-    return [one.sender for one in seen if isinstance(one, MessageSeen)]
+    return [event.sender for event in seen if isinstance(event, MessageSeen)]
 
 
 def set_aside(events: list[Event]) -> list[str]:
@@ -244,5 +244,5 @@ def test_by_default_thirty_turns_in_ten_minutes_are_served(turns: int) -> None:
     served = [kinds(converse(story)).count("Dispatched") for _ in range(turns + 1)]
     assert served == [1] * turns + [0]
     queued = [record.event for record in story.recorded if isinstance(record.event, MessageQueued)]
-    assert [one.purpose for one in queued] == ["notice"]
+    assert [event.purpose for event in queued] == ["notice"]
     assert WINDOW_MS == 600 * SECOND_MS

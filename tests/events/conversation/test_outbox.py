@@ -24,7 +24,7 @@ def test_an_id_of_the_mesh_is_not_given_out_again_by_a_restored_log() -> None:
         for salt in (b"before the backup", b"after it")
     }
     assert len(ids) == 2
-    assert all(one.startswith("c0ffee00-7-") for one in ids)
+    assert all(wire_id.startswith("c0ffee00-7-") for wire_id in ids)
 
 
 def stranger(*texts: str) -> ConversationStory:
@@ -76,7 +76,7 @@ def test_a_new_request_brings_a_new_code() -> None:
 
 def test_several_messages_of_a_stranger_get_one_code() -> None:
     story = stranger("one", "two", "three")
-    first, second, third = [one.version for one in story.state.uncoded]
+    first, second, third = [message.version for message in story.state.uncoded]
     assert first < second < third
     events = story.code_issued(1, CODE)
     assert kinds(events) == ["MessageQueued", "PairingWithheld", "PairingWithheld"]

@@ -28,12 +28,12 @@ def test_what_waited_is_judged_once_the_members_are_known() -> None:
     )
     events = story.group_is("alice", "bob")
     decided = [event for event in events if isinstance(event, PolicyDecided)]
-    assert [(one.action, one.rule) for one in decided] == [
+    assert [(event.action, event.rule) for event in decided] == [
         ("process", "creator"),
         ("ignore", "mention"),
         ("ignore", "not-a-member"),
     ]
-    assert [one.inputs.membership for one in decided] == ["member", "member", "not-member"]
+    assert [event.inputs.membership for event in decided] == ["member", "member", "not-member"]
     assert story.group_is("alice", "bob") == []
 
 
