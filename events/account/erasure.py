@@ -10,7 +10,7 @@ from events.streams import account_stream
 def decide_erasure(
     account: str, person: str, *, key_id: bytes, now_ms: int, by: str
 ) -> list[Draft]:
-    """Give up the words of `person` in `account`, encrypted under the key `key_id`."""
+    """Erase the messages of `person` in `account`: the bodies encrypted under the key `key_id`."""
     return [Draft(account_stream(account), PersonErased(person, key_id, now_ms, by))]
 
 

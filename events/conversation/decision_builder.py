@@ -140,10 +140,10 @@ class DecisionBuilder:
     def cancel(self, turn: Turn, reason: str) -> None:
         """End a turn that will not be asked (again)."""
         self.add(TurnCancelled(turn.version, reason), by=turn)
-        self.give_up(turn, reason)
+        self.dead_letter(turn, reason)
 
-    def give_up(self, turn: Turn, reason: str) -> None:
-        """Set aside the messages of a turn that has ended without an answer."""
+    def dead_letter(self, turn: Turn, reason: str) -> None:
+        """Move the messages of a turn that ended without an answer to the dead letters."""
         for message in turn.messages:
             self.add(MessageDeadLettered(message, reason), by=turn)
 

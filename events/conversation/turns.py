@@ -82,7 +82,7 @@ def decide_failure(
     failed = AgentFailed(turn, attempt, failure.error, failure.transient, retry_ms)
     builder.add(failed, by=current)
     if not tries_again:
-        builder.give_up(current, "agent")
+        builder.dead_letter(current, "agent")
         apology = policy.apology if isinstance(context.address, PeerId) else policy.group_apology
         if apology:
             builder.queue("notice", current.sender, apology, answers=turn, by=current)
@@ -103,8 +103,8 @@ def decide_policy_context(
 def decide_retry(
     context: DecisionContext, aside: int, seen: Recorded, tools: ToolGrant
 ) -> list[Draft]:
-    """Let a message that was set aside (`aside`: as which version; `seen`: its MessageSeen) be
-    answered after all, if its sender is still let in."""
+    """Queue a dead letter for the agent again (`aside`: the version of its MessageDeadLettered;
+    `seen`: its MessageSeen), if its sender is still accepted."""
     message = seen.event
     builder = DecisionBuilder(context)
     if isinstance(message, MessageSeen) and builder.may_let_in(message.sender):
@@ -113,7 +113,7 @@ def decide_retry(
 
 
 def decide_drop(context: DecisionContext, message: int) -> list[Draft]:
-    """Have done with a message that was set aside."""
+    """Discard a dead letter: its message is not asked about again."""
     builder = DecisionBuilder(context)
     builder.add(MessageDropped(message))
     return builder.done()

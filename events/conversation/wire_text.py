@@ -162,12 +162,12 @@ def _skip(blanks: re.Pattern[str], text: str, place: int) -> int:
     return found.end() if found else place
 
 
-_MOST_MARKS = 32
+_MAX_MARKS = 32
 
 
 def _between_letters(text: str, start: int, stop: int) -> int:
     """The last place up to `stop` that is not inside a letter, or an emoji of several parts."""
-    for place in range(stop, max(start, stop - _MOST_MARKS), -1):
+    for place in range(stop, max(start, stop - _MAX_MARKS), -1):
         if not _continues(text[place]) and text[place - 1] != "\u200d":
             return place
     return stop

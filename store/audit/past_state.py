@@ -40,7 +40,7 @@ class PastState(msgspec.Struct):
     time_ms: int = 0
     running: str = ""
     accounts: dict[str, AccountState] = {}
-    talks: dict[PeerId | GroupId, ConversationSummary] = {}
+    conversations: dict[PeerId | GroupId, ConversationSummary] = {}
 
 
 def past_state_of(
@@ -49,7 +49,7 @@ def past_state_of(
     progress: Callable[[int], None] = lambda done: None,
 ) -> PastState:
     """The state as it was at `until_ms` (ms since 1970); `None`: at the end."""
-    state = PastState(accounts={}, talks={})
+    state = PastState(accounts={}, conversations={})
     addresses: dict[str, Any] = {}
     for record in log.read():
         if until_ms is not None and record.time > until_ms * _MS:
@@ -70,9 +70,9 @@ def _enter(state: PastState, address: PeerId | GroupId | str | None, record: Rec
     elif address is None:
         _gateway(state, record.event)
     else:
-        talk = state.talks.get(address)
+        talk = state.conversations.get(address)
         if talk is None:
-            talk = state.talks[address] = ConversationSummary(unfinished=set())
+            talk = state.conversations[address] = ConversationSummary(unfinished=set())
         _talk(talk, record)
 
 

@@ -1,4 +1,4 @@
-"""History decided again under other policies: what would have come out otherwise.
+"""History decided again under other policies: which decisions would change.
 
 Each message is judged by what was recorded of it: who was paired then, who was a member, whether
 the bot was mentioned. Not recorded are the text and the group's members where a message was ignored
@@ -50,7 +50,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct):
-    """Messages of one account that would come out otherwise in the same way."""
+    """Messages of one account whose decisions would change in the same way."""
 
     account: str
     before: Outcome

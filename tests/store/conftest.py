@@ -10,7 +10,7 @@ from store.audit import decisions as room
 from store.log.lmdb_log import LmdbLog
 from store.log.lmdb_reader import LmdbReader
 from tests.bench.audit_log import write_log
-from tests.store.audit.trail_queries import Heard, rows, scanned
+from tests.store.audit.trail_queries import RecordingIndex, rows, scanned
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +48,9 @@ def asked_at_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def index(folder: Path, asked_at_once: None) -> Heard:
+def index(folder: Path, asked_at_once: None) -> RecordingIndex:
     """An index that was made before."""
-    made = Heard(folder)
+    made = RecordingIndex(folder)
     assert rows(folder, made) == scanned(folder)
     assert made.said == ["making an index of all decisions, once; later it is only added to"]
     assert made.answers

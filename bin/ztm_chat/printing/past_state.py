@@ -40,7 +40,9 @@ def _conversations(
     state: "PastState", account: str
 ) -> list[tuple[PeerId | GroupId, "ConversationSummary"]]:
     own = [
-        (address, summary) for address, summary in state.talks.items() if address.account == account
+        (address, summary)
+        for address, summary in state.conversations.items()
+        if address.account == account
     ]
     return sorted(own, key=lambda entry: -entry[1].last_ms)
 

@@ -31,7 +31,7 @@ from store.maintenance.backup import back_up
 from store.maintenance.check import check
 from store.maintenance.salvage import salvage
 from tests.daemon_config import write_config
-from tests.store.audit.trail_queries import RARE, Heard, ignored, rows, scanned, with_log
+from tests.store.audit.trail_queries import RARE, RecordingIndex, ignored, rows, scanned, with_log
 from tests.store.builders import add, seen
 
 pytestmark = pytest.mark.usefixtures("asked_at_once")
@@ -75,7 +75,7 @@ def test_what_the_index_finds_is_what_a_scan_finds(
         since_ms=data.draw(st.sampled_from(times)),
         until_ms=data.draw(st.sampled_from(times)),
     )
-    index = Heard(indexed._database.folder)
+    index = RecordingIndex(indexed._database.folder)
     expected = list(Decisions(indexed, wanted).all())
     before = data.draw(st.integers(0, indexed.head().seq))
     count = data.draw(st.integers(1, 100))
@@ -91,7 +91,7 @@ def test_what_the_index_finds_is_what_a_scan_finds(
     )
 
 
-def test_pages_going_back_hold_everything_once(folder: Path, index: Heard) -> None:
+def test_pages_going_back_hold_everything_once(folder: Path, index: RecordingIndex) -> None:
     wanted = Selection(sender="user1", actions=frozenset({"process"}))
     found: list[Decision] = []
     before = 0
@@ -106,7 +106,7 @@ def test_pages_going_back_hold_everything_once(folder: Path, index: Heard) -> No
 
 
 def test_a_selection_that_says_nothing_of_what_is_indexed_makes_no_index(folder: Path) -> None:
-    index = Heard(folder)
+    index = RecordingIndex(folder)
     assert rows(folder, index, Selection(text="train")) == scanned(folder, Selection(text="train"))
     assert rows(folder, index, Selection(peer="user0", sender="user0"))
     assert not (folder / FOLDER).exists()
@@ -114,14 +114,14 @@ def test_a_selection_that_says_nothing_of_what_is_indexed_makes_no_index(folder:
 
 
 def test_what_the_last_events_hold_needs_no_index(folder: Path) -> None:
-    index = Heard(folder)
+    index = RecordingIndex(folder)
     assert len(with_log(folder, lambda log: Decisions(log, Selection(), index).newest(3))) == 3
     wanted = Selection(account="main")
     assert len(with_log(folder, lambda log: Decisions(log, wanted, index).newest(3))) == 3
     assert not (folder / FOLDER).exists()
 
 
-def test_what_is_everywhere_is_scanned(folder: Path, index: Heard) -> None:
+def test_what_is_everywhere_is_scanned(folder: Path, index: RecordingIndex) -> None:
     wanted = Selection(account="main")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "PLACE_COST", 200)
@@ -154,7 +154,7 @@ def test_the_last_rows_of_a_long_conversation_are_read_from_its_end(
 # Caught up
 
 
-def test_what_is_decided_later_is_added(folder: Path, index: Heard) -> None:
+def test_what_is_decided_later_is_added(folder: Path, index: RecordingIndex) -> None:
     log = LmdbLog.open(folder)
     for number in range(80):
         add(log, "account/main/peer/late", ignored(f"m{number}", "late"))
@@ -167,7 +167,7 @@ def test_what_is_decided_later_is_added(folder: Path, index: Heard) -> None:
 
 
 def test_places_that_follow_on_each_other_are_asked_for_in_portions(
-    folder: Path, index: Heard, monkeypatch: pytest.MonkeyPatch
+    folder: Path, index: RecordingIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = LmdbLog.open(folder)
     for number in range(20):
@@ -183,7 +183,7 @@ def test_places_that_follow_on_each_other_are_asked_for_in_portions(
 
 
 def test_a_message_that_was_seen_before_a_catch_up_is_decided_after_it(
-    folder: Path, index: Heard
+    folder: Path, index: RecordingIndex
 ) -> None:
     log = LmdbLog.open(folder)
     decided = next(record.event for record in log.read() if isinstance(record.event, PolicyDecided))
@@ -221,7 +221,7 @@ def test_an_index_is_made_in_many_small_transactions(
 # Beside the log
 
 
-def test_the_index_is_private_and_holds_no_names(folder: Path, index: Heard) -> None:
+def test_the_index_is_private_and_holds_no_names(folder: Path, index: RecordingIndex) -> None:
     place = folder / FOLDER
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o600}
@@ -232,7 +232,7 @@ def test_the_index_is_private_and_holds_no_names(folder: Path, index: Heard) -> 
 
 
 def test_the_store_commands_leave_the_index_alone(
-    folder: Path, index: Heard, tmp_path: Path
+    folder: Path, index: RecordingIndex, tmp_path: Path
 ) -> None:
     assert not [part.damage for part in check(folder, quick=False, fingerprint=b"") if part.damage]
     back_up(folder, tmp_path / "copy")
@@ -246,7 +246,7 @@ def test_the_store_commands_leave_the_index_alone(
 def test_the_daemon_writes_while_the_index_is_made(folder: Path) -> None:
     log: EventLog = LmdbLog.open(folder)
     try:
-        index = Heard(folder)
+        index = RecordingIndex(folder)
         expected = list(Decisions(log, RARE).all())
         assert Decisions(log, RARE, index).newest(10_000) == expected
         add(log, "account/main/peer/late", ignored("m", "user20"))

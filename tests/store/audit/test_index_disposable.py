@@ -19,7 +19,15 @@ from store.disk.folder import FolderLock
 from store.disk.layout import DATA_FILE
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.backup import back_up, restore
-from tests.store.audit.trail_queries import RARE, Heard, ignored, rows, scanned, with_head, with_log
+from tests.store.audit.trail_queries import (
+    RARE,
+    RecordingIndex,
+    ignored,
+    rows,
+    scanned,
+    with_head,
+    with_log,
+)
 from tests.store.builders import add
 
 pytestmark = pytest.mark.usefixtures("asked_at_once")
@@ -29,7 +37,7 @@ PAGE = 4_096
 # Disposable
 
 
-def test_without_the_index_it_is_made_again(folder: Path, index: Heard) -> None:
+def test_without_the_index_it_is_made_again(folder: Path, index: RecordingIndex) -> None:
     shutil.rmtree(folder / FOLDER)
     assert rows(folder, index) == scanned(folder)
     assert len(index.said) == 1
@@ -102,7 +110,7 @@ SPOILT = [
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
 def test_an_index_that_is_spoilt_is_made_again(
-    folder: Path, index: Heard, spoil: Callable[[Path], None]
+    folder: Path, index: RecordingIndex, spoil: Callable[[Path], None]
 ) -> None:
     spoil(folder / FOLDER / DATA_FILE)
     assert rows(folder, index) == scanned(folder)
@@ -114,7 +122,7 @@ def test_an_index_that_is_spoilt_is_made_again(
 
 
 def test_an_index_that_is_ahead_of_a_restored_log_is_made_again(
-    folder: Path, index: Heard, tmp_path: Path
+    folder: Path, index: RecordingIndex, tmp_path: Path
 ) -> None:
     shutil.copytree(folder, tmp_path / "older")
     log = LmdbLog.open(folder)
@@ -128,7 +136,7 @@ def test_an_index_that_is_ahead_of_a_restored_log_is_made_again(
 
 
 def test_an_index_of_what_came_after_the_backup_is_made_again(
-    folder: Path, index: Heard, tmp_path: Path
+    folder: Path, index: RecordingIndex, tmp_path: Path
 ) -> None:
     back_up(folder, tmp_path / "older")
     log = LmdbLog.open(folder)
@@ -154,7 +162,7 @@ def test_an_index_of_what_came_after_the_backup_is_made_again(
 def test_while_another_process_makes_it_the_log_is_scanned(folder: Path) -> None:
     (folder / FOLDER).mkdir()
     lock = FolderLock(folder / FOLDER, now=time.time_ns())
-    index = Heard(folder)
+    index = RecordingIndex(folder)
     assert rows(folder, index) == scanned(folder)
     assert len(index.said) == 1
     assert "so the log is scanned: another process is making it just now" in index.said[0]
@@ -163,7 +171,7 @@ def test_while_another_process_makes_it_the_log_is_scanned(folder: Path) -> None
 
 
 def test_an_index_that_holds_enough_is_read_while_another_process_adds_to_it(
-    folder: Path, index: Heard
+    folder: Path, index: RecordingIndex
 ) -> None:
     lock = FolderLock(folder / FOLDER, now=time.time_ns())
     assert rows(folder, index) == scanned(folder)
@@ -174,7 +182,7 @@ def test_an_index_that_holds_enough_is_read_while_another_process_adds_to_it(
 
 def test_where_it_cannot_be_written_the_log_is_scanned(folder: Path) -> None:
     (folder / FOLDER).write_text("in the way")
-    index = Heard(folder)
+    index = RecordingIndex(folder)
     assert rows(folder, index) == scanned(folder)
     assert len(index.said) == 1
     assert index.said[0].startswith("no index of decisions, so the log is scanned: ")

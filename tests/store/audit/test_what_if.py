@@ -1,4 +1,4 @@
-"""What is said to come out otherwise is what the live rules then decide; nothing else is said."""
+"""What is said to change is what the live rules then decide; nothing else is said."""
 
 import pytest
 from hypothesis import given, settings

@@ -16,7 +16,7 @@ T = TypeVar("T")
 RARE = Selection(sender="user20")
 
 
-class Heard(TrailIndex):
+class RecordingIndex(TrailIndex):
     """An index that remembers what it said, and how often it could tell."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ def with_log(folder: Path, ask: Callable[[LmdbReader], T]) -> T:
         log.close()
 
 
-def rows(folder: Path, index: Heard, wanted: Selection = RARE) -> list[Decision]:
+def rows(folder: Path, index: RecordingIndex, wanted: Selection = RARE) -> list[Decision]:
     return with_log(folder, lambda log: Decisions(log, wanted, index).newest(10_000))
 
 

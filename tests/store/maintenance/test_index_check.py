@@ -114,7 +114,7 @@ def test_the_state_at_the_end_is_what_the_folds_say(written: Path) -> None:
     assert moment.seq == log.head().seq
     stream = account_stream("main")
     assert moment.accounts == {"main": account.fold(log.read_stream(stream))}
-    for address, talk in moment.talks.items():
+    for address, talk in moment.conversations.items():
         if isinstance(address, PeerId):
             state = last_state(log, f"{stream}/peer/{address.name}")
             assert talk.watermark == state.watermark
