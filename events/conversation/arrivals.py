@@ -83,7 +83,7 @@ def decide_baseline(context: DecisionContext, identities: Sequence[bytes]) -> li
 
 
 def decide_waited_too_long(context: DecisionContext) -> list[Draft]:
-    """Move to the dead letters what has waited for the members of its group beyond `answerHorizon`."""
+    """Move to the dead letters what has waited for its group members beyond `answerHorizon`."""
     builder = DecisionBuilder(context)
     state, policy_context = context.state, context.policy_context
     if policy_context.is_known:
