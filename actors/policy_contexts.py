@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from events.account.state import AccountState, Erasure
 from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.policy.account_policy import AccountPolicy
-from events.policy.names import fold, folding_alike
+from events.policy.names import fold, unmistakable
 from events.streams import GroupId, PeerId
 
 
@@ -25,7 +25,7 @@ class PolicyContexts:
         self._log_id = log_id
         self._agent = agent
         self._groups: Mapping[tuple[str, str], GroupFacts] = {}
-        self._ambiguous: frozenset[str] = frozenset()
+        self._unmistakable: frozenset[str] = frozenset()
         self._published: tuple[AccountState, Mapping[str, Erasure]] | None = None
 
     @property
@@ -46,8 +46,8 @@ class PolicyContexts:
 
     def see_users(self, users: frozenset[str]) -> bool:
         """These are all users that are known; whether that changes any context."""
-        before, self._ambiguous = self._ambiguous, folding_alike(users)
-        return self._ambiguous != before
+        before, self._unmistakable = self._unmistakable, unmistakable(users)
+        return self._unmistakable != before
 
     def of(self, conversation: PeerId | GroupId, now_ms: int) -> PolicyContext:
         """What the conversation is to decide by now. The account must have published before."""
@@ -62,7 +62,7 @@ class PolicyContexts:
             policy=self._policy,
             digest=state.digest,
             account_version=state.version,
-            ambiguous=self._ambiguous,
+            unmistakable=self._unmistakable,
             erased=erased,
         )
         match conversation:

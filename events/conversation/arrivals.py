@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
+from events.blank import is_blank
 from events.conversation.decision_builder import DecisionBuilder, DecisionContext
 from events.conversation.events import (
     BaselineTaken,
@@ -119,7 +120,7 @@ def _ignored(arrival: Arrival, context: DecisionContext) -> IgnoreReason | None:
         return "malformed"
     if len(arrival.text) > policy.max_message_chars:
         return "oversize"
-    if not arrival.text.strip() and not arrival.files:
+    if is_blank(arrival.text) and not arrival.files:
         return "blank"
     if context.now_ms - arrival.available_ms > policy.answer_horizon_s * 1_000:
         return "too-late"

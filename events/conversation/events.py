@@ -59,8 +59,9 @@ class DecisionInputs(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything that a decision looked at beside the message's text.
 
     `policy` is the digest of a `PolicyApplied`; `account_version` is how much of the account's
-    stream was known; `ambiguous`: another known user's name folds to the same; `name_shared`:
-    another group of the same creator has the same display name.
+    stream was known; `ambiguous`: only the sender's exact name may match: another known user's
+    folds to the same, or the sender was not among the known users yet; `name_shared`: another
+    group of the same creator has the same display name.
     """
 
     now_ms: int

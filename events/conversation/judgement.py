@@ -38,6 +38,7 @@ def judge(
             sender,
             paired=inputs.pairing == "approved",
             ambiguous=inputs.ambiguous,
+            rules=inputs.rules,
         )
         permission = None
     else:
@@ -47,6 +48,7 @@ def judge(
             conversation.group,
             inputs.group_name,
             name_shared=inputs.name_shared,
+            rules=inputs.rules,
         )
         verdict = decide_group(
             policy,
@@ -55,10 +57,11 @@ def judge(
             member=inputs.membership == "member",
             mentioned=mention,
             ambiguous=inputs.ambiguous,
+            rules=inputs.rules,
         )
     tools = None
     if verdict.action == "process":
-        tools = grant_tools(permission, sender, ambiguous=inputs.ambiguous)
+        tools = grant_tools(permission, sender, ambiguous=inputs.ambiguous, rules=inputs.rules)
     return verdict, tools
 
 

@@ -24,8 +24,9 @@ class PolicyContext(msgspec.Struct, frozen=True):
 
     `digest` names `policy`; `account_version` says how much of the account's stream it includes;
     `pairing` is the peer's (conversations with groups ignore it), until `pairing_until_ms` (0: for
-    good), when a pending request has expired; `ambiguous` holds known users
-    whose name folds like another known user's; `erased`: whose words were given up, and when.
+    good), when a pending request has expired; `unmistakable`: known users whose name folds like no
+    other known user's, none before the mesh was first asked; `erased`: whose words were given up,
+    and when.
     """
 
     account: str
@@ -37,7 +38,7 @@ class PolicyContext(msgspec.Struct, frozen=True):
     pairing: Pairing = "none"
     pairing_until_ms: int = 0
     group: GroupFacts | None = None
-    ambiguous: frozenset[str] = frozenset()
+    unmistakable: frozenset[str] = frozenset()
     erased: Mapping[str, Erasure] = {}
 
     @property
@@ -69,7 +70,7 @@ class PolicyContext(msgspec.Struct, frozen=True):
             pairing=self.pairing_at(now_ms),
             membership=self.membership(sender),
             group_name=self.group.name if self.group else "",
-            ambiguous=sender in self.ambiguous,
+            ambiguous=sender not in self.unmistakable,
             name_shared=self.group.name_shared if self.group else False,
         )
 

@@ -15,9 +15,14 @@ GroupPolicy = Literal["open", "allowlist", "disabled"]
 Action = Literal["process", "ignore", "pairing"]
 Reason = Literal["allowed", "whitelisted", "creator", "denied", "pending", "mention_required"]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Version of the rules in `direct`, `group`, `mention` and `tools`. Recorded with every decision; a
-change to any rule raises it, and the old rules stay in the code for re-deciding."""
+change to any rule raises it, and the old rules stay in the code for re-deciding.
+
+1. Names were case-folded: `ﬁona` matched `fiona`, `STRASSE` matched `straße`. A name of invisible
+   characters was a name.
+2. Names match in lower case. Who has no visible name is nobody.
+"""
 
 
 class ToolPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,16 +1,21 @@
 """Who may be answered in a direct conversation: the table "DM Policy Check Order"."""
 
-from events.policy.account_policy import AccountPolicy, Verdict
-from events.policy.names import fold, listed
+from events.policy.account_policy import RULES_VERSION, AccountPolicy, Verdict
+from events.policy.names import is_nobody, listed
 
 
 def decide_direct(
-    policy: AccountPolicy, sender: str, *, paired: bool, ambiguous: bool = False
+    policy: AccountPolicy,
+    sender: str,
+    *,
+    paired: bool,
+    ambiguous: bool = False,
+    rules: int = RULES_VERSION,
 ) -> Verdict:
     """What `policy` says of a direct message from `sender` (exact name).
 
-    `paired`: the operator approved this sender for this account. `ambiguous`: another known user's
-    name folds like theirs (see `names`). Rows, first match decides:
+    `paired`: the operator approved this sender for this account. `ambiguous`: only their exact
+    name may match, see `names`; so is `rules`. Rows, first match decides:
 
     | rule | condition | verdict |
     | --- | --- | --- |
@@ -21,9 +26,9 @@ def decide_direct(
     | | `pairing` | pairing, pending |
     | | `deny`, or a value that no version knows | ignore, denied |
     """
-    if not fold(sender):
+    if is_nobody(sender, rules):
         return Verdict("ignore", "denied", "empty-sender")
-    if listed(policy.allow_from, sender, ambiguous=ambiguous, everyone=True) is not None:
+    if listed(policy.allow_from, sender, ambiguous=ambiguous, everyone=True, rules=rules):
         return Verdict("process", "whitelisted", "allow-from")
     if paired:
         return Verdict("process", "whitelisted", "paired")

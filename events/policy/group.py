@@ -3,8 +3,8 @@
 The settings of direct messages (the account's `allowFrom`, `dmPolicy`, pairing) never count here.
 """
 
-from events.policy.account_policy import AccountPolicy, GroupPermission, Verdict
-from events.policy.names import EVERYONE, fold, listed
+from events.policy.account_policy import RULES_VERSION, AccountPolicy, GroupPermission, Verdict
+from events.policy.names import EVERYONE, fold, is_nobody, listed
 
 _LENIENT_FIRST = ("open", "allowlist", "disabled")
 
@@ -16,6 +16,7 @@ def permission_for(
     group_name: str,
     *,
     name_shared: bool = False,
+    rules: int = RULES_VERSION,
 ) -> GroupPermission:
     """What holds for the group `group` (an id) of `creator`, displayed as `group_name`.
 
@@ -28,7 +29,7 @@ def permission_for(
     """
     own = [entry for entry in policy.group_permissions if entry.creator == creator]
     by_id = [entry for entry in own if entry.group == group]
-    by_name = [entry for entry in own if fold(entry.group) == fold(group_name) != ""]
+    by_name = [entry for entry in own if fold(entry.group, rules) == fold(group_name, rules) != ""]
     default = GroupPermission(
         creator=creator,
         group=group,
@@ -48,11 +49,13 @@ def decide_group(
     member: bool,
     mentioned: bool,
     ambiguous: bool = False,
+    rules: int = RULES_VERSION,
 ) -> Verdict:
     """What holds for a message of `sender` (exact name) in the group that `permission` is for.
 
     `member`: the group's own list of members names the sender. `mentioned`: see `mention`.
-    `ambiguous`: another known user's name folds like the sender's. Rows, first match decides:
+    `ambiguous`: only the sender's exact name may match, see `names`; so is `rules`. Rows, first
+    match decides:
 
     | rule | condition | verdict |
     | --- | --- | --- |
@@ -70,42 +73,44 @@ def decide_group(
     ZTM behaviour: the Chat app shows a group's messages from anyone who publishes one, member or
     not; hence the second row.
     """
-    if not fold(sender):
+    if is_nobody(sender, rules):
         return Verdict("ignore", "denied", "empty-sender")
     if not policy.enable_groups:
         return Verdict("ignore", "denied", "groups-disabled")
     if not member and sender != permission.creator:
         return Verdict("ignore", "denied", "not-a-member")
-    verdict = _admit(policy, permission, sender, ambiguous=ambiguous)
+    verdict = _admit(policy, permission, sender, ambiguous=ambiguous, rules=rules)
     if verdict.action == "process" and permission.require_mention and not mentioned:
         return Verdict("ignore", "mention_required", "mention")
     return verdict
 
 
 def _admit(
-    policy: AccountPolicy, permission: GroupPermission, sender: str, *, ambiguous: bool
+    policy: AccountPolicy, permission: GroupPermission, sender: str, *, ambiguous: bool, rules: int
 ) -> Verdict:
     """The verdict but for the mention."""
-    if _bypasses(policy, permission, sender, ambiguous=ambiguous):
+    if _bypasses(policy, permission, sender, ambiguous=ambiguous, rules=rules):
         return Verdict("process", "creator", "creator")
     match permission.group_policy:
         case "open":
             return Verdict("process", "allowed", "group-policy")
         case "allowlist":
-            entry = listed(permission.allow_from, sender, ambiguous=ambiguous, everyone=True)
+            names = permission.allow_from
+            entry = listed(names, sender, ambiguous=ambiguous, everyone=True, rules=rules)
             return Verdict("ignore" if entry is None else "process", "whitelisted", "allow-from")
         case _:
             return Verdict("ignore", "denied", "group-policy")
 
 
 def _bypasses(
-    policy: AccountPolicy, permission: GroupPermission, sender: str, *, ambiguous: bool
+    policy: AccountPolicy, permission: GroupPermission, sender: str, *, ambiguous: bool, rules: int
 ) -> bool:
     if sender != permission.creator:
         return False
     if isinstance(policy.creator_bypass, bool):
         return policy.creator_bypass
-    return listed(policy.creator_bypass, sender, ambiguous=ambiguous) is not None
+    names = policy.creator_bypass
+    return listed(names, sender, ambiguous=ambiguous, rules=rules) is not None
 
 
 def _strictness(permission: GroupPermission) -> tuple[int, bool, bool, int]:

@@ -2,8 +2,6 @@
 
 from unicodedata import category, normalize
 
-from events.policy.names import fold
-
 _JOINERS = ".-"
 """Punctuation that names hold inside, and sentences put after them."""
 
@@ -22,7 +20,7 @@ def mentioned(text: str, username: str) -> bool:
     Time: linear in `text`, for a given name. Only what surrounds an `@` is composed, because
     composing a long run of marks takes quadratic time.
     """
-    name = fold(username)
+    name = normalize("NFC", username.strip()).casefold()
     reach = 3 * len(name) + _LETTER
     at = text.find("@") if name else -1
     while at >= 0:

@@ -9,7 +9,13 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from events.policy.account_policy import GroupPermission, SenderTools, ToolGrant, ToolPolicy
+from events.policy.account_policy import (
+    RULES_VERSION,
+    GroupPermission,
+    SenderTools,
+    ToolGrant,
+    ToolPolicy,
+)
 from events.policy.names import matches
 
 _BASIC_GROUPS = {
@@ -61,7 +67,11 @@ def canonical_tool(name: str) -> str:
 
 
 def grant_tools(
-    permission: GroupPermission | None, sender: str, *, ambiguous: bool = False
+    permission: GroupPermission | None,
+    sender: str,
+    *,
+    ambiguous: bool = False,
+    rules: int = RULES_VERSION,
 ) -> ToolGrant:
     """The tools of a turn that `sender` asked for, in a group or (`None`) a direct conversation.
 
@@ -76,7 +86,7 @@ def grant_tools(
     entries = [
         entry
         for name, entry in permission.tools_by_sender.items()
-        if matches(name, sender, ambiguous=ambiguous)
+        if matches(name, sender, ambiguous=ambiguous, rules=rules)
     ]
     also_allow = _canonical(tool for entry in entries for tool in entry.also_allow)
     deny_sender = _canonical(tool for entry in entries for tool in entry.deny)

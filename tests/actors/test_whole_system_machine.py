@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
+from actors.messages import UsersSeen
 from events.conversation import state as conversation
 from events.conversation.turns import Failure
 from events.policy.account_policy import AccountPolicy, GroupPermission
 from events.streams import (
     ConversationId,
     PeerId,
+    account_stream,
     conversation_stream,
 )
 from tests.actors.conservation_checks import Books
@@ -28,10 +30,14 @@ from tests.actors.simulation import ACCOUNT
 SECOND_MS = 1_000
 HOUR_MS = 3_600 * SECOND_MS
 PEOPLE = ("anna", "ben", "eve")
-CONVERSATIONS: tuple[ConversationId, ...] = (*(PeerId(ACCOUNT, name) for name in PEOPLE), TEAM)
+TWINS = ("Anna", "BEN", "anna ", "anna\u200b")
+"""Names that pass for a listed one if lists are read too forgivingly."""
+
+SENDERS = (*PEOPLE, *TWINS)
+CONVERSATIONS: tuple[ConversationId, ...] = (*(PeerId(ACCOUNT, name) for name in SENDERS), TEAM)
 ALLOWED_FROM = st.sampled_from([(), ("anna",), ("ben",), ("*",)])
 REQUIRES_MENTION = st.booleans()
-PEOPLE_OR_BOT = st.sampled_from([*PEOPLE, "bot"])
+SENDERS_OR_BOT = st.sampled_from([*SENDERS, "bot"])
 TEXTS = st.sampled_from(["@bot hi", "hi", "@botany hi", "@bot, a longer word with it", " "])
 SHARES = st.sampled_from([0.0, 0.5, 1.0])
 STEPS = st.integers(0, 30)
@@ -95,11 +101,11 @@ class WholeSystem(RuleBasedStateMachine):
 
     # People and the mesh
 
-    @rule(name=st.sampled_from(PEOPLE), text=TEXTS, late_ms=LATE_MS)
+    @rule(name=st.sampled_from(SENDERS), text=TEXTS, late_ms=LATE_MS)
     def somebody_writes_to_the_bot(self, name: str, text: str, late_ms: int) -> None:
         self.somebody_writes(PeerId(ACCOUNT, name), name, text, late_ms)
 
-    @rule(sender=PEOPLE_OR_BOT, text=TEXTS, late_ms=LATE_MS)
+    @rule(sender=SENDERS_OR_BOT, text=TEXTS, late_ms=LATE_MS)
     def somebody_writes_to_the_group(self, sender: str, text: str, late_ms: int) -> None:
         self.somebody_writes(TEAM, sender, text, late_ms)
 
@@ -120,6 +126,10 @@ class WholeSystem(RuleBasedStateMachine):
     def the_group_has_members(self, members: frozenset[str] | None) -> None:
         self.world.publish(members)
         self.world.offer(TEAM)
+
+    @rule(twins=st.frozensets(st.sampled_from(TWINS)))
+    def the_users_are_looked_at(self, twins: frozenset[str]) -> None:
+        self.world.tell(account_stream(ACCOUNT), UsersSeen(frozenset(PEOPLE) | twins))
 
     @rule(asks=SHARES, transient=st.booleans(), posts=SHARES, kept=st.booleans())
     def something_fails(self, asks: float, transient: bool, posts: float, kept: bool) -> None:

@@ -148,6 +148,13 @@ MUTATIONS = [
         "    if False:",
     ),
     Mutation(
+        "who appears after the last look at the users may pass for a listed one",
+        "events/conversation/policy_context.py",
+        "ambiguous=sender not in self.unmistakable,",
+        "ambiguous=False,",
+        ("tests/events/conversation/test_arrivals.py",),
+    ),
+    Mutation(
         "a snapshot of other code is believed",
         "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",

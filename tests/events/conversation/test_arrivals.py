@@ -14,7 +14,9 @@ from events.conversation.events import (
     PolicyDecided,
 )
 from events.policy.account_policy import AccountPolicy
+from events.policy.names import unmistakable
 from events.projections import identities
+from events.streams import PeerId
 from events.watermark import WatermarkAdvanced
 from tests.events.builders import (
     ALLOWLIST,
@@ -139,7 +141,7 @@ def test_our_id_in_somebody_elses_message_does_not_hide_it() -> None:
     assert "Dispatched" in kinds(story.arrive(arrival(sender="alice", wire_id=f"{LOG_ID}-12")))
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+@pytest.mark.parametrize("text", ["", " ", "\n\t\u3000", "\u200b", " \u2060\ufeff", "\u3164"])
 def test_a_blank_message_is_ignored_unless_it_brings_files(text: str) -> None:
     assert the_reason(ConversationStory(), arrival(text)) == "blank"
     assert "Dispatched" in kinds(ConversationStory().arrive(arrival(text, files=("abc",))))
@@ -196,7 +198,7 @@ def test_an_ignored_message_keeps_no_text_and_moves_the_watermark(message: Arriv
 def test_the_decision_carries_everything_it_was_made_by() -> None:
     story = ConversationStory(PEER, ALLOWLIST)
     story.policy_context = replace(
-        story.policy_context, account_version=7, ambiguous=frozenset({"alice"})
+        story.policy_context, account_version=7, unmistakable=frozenset({"bob"})
     )
     [_, decided, *_] = story.says()
     assert isinstance(decided, PolicyDecided)
@@ -279,3 +281,35 @@ def test_the_watermark_moves_only_when_everything_is_done() -> None:
     assert story.state.watermark == 0
     assert story.sent()[-1] == WatermarkAdvanced(NOW_MS)
     assert story.state.at_rest
+
+
+TWINS = ("Alice", "ALICE", "alice ", " alice", "aliſe", "alice\u200b")
+
+
+@pytest.mark.parametrize("known", [(), ("alice", "bob"), ("bob",)])
+@pytest.mark.parametrize("twin", TWINS)
+def test_who_appears_after_the_last_look_at_the_users_does_not_pass_for_a_listed_one(
+    known: tuple[str, ...], twin: str
+) -> None:
+    story = ConversationStory(PeerId(PEER.account, twin), ALLOWLIST)
+    story.policy_context = replace(story.policy_context, unmistakable=unmistakable(known))
+    [_, decided, *_] = story.says(sender=twin)
+    assert isinstance(decided, PolicyDecided)
+    assert (decided.action, decided.reason) == ("ignore", "denied")
+
+
+@pytest.mark.parametrize("known", [(), ("alice",), ("alice", "Alice"), ("bob",)])
+def test_the_listed_name_itself_is_let_in_whoever_else_is_known(known: tuple[str, ...]) -> None:
+    story = ConversationStory(PEER, ALLOWLIST)
+    story.policy_context = replace(story.policy_context, unmistakable=unmistakable(known))
+    [_, decided, *_] = story.says()
+    assert isinstance(decided, PolicyDecided)
+    assert decided.action == "process"
+
+
+def test_a_known_user_who_is_like_no_other_may_be_listed_in_another_case() -> None:
+    story = ConversationStory(PEER, replace(ALLOWLIST, allow_from=(" ALICE ",)))
+    story.policy_context = replace(story.policy_context, unmistakable=unmistakable(["alice"]))
+    [_, decided, *_] = story.says()
+    assert isinstance(decided, PolicyDecided)
+    assert decided.action == "process"

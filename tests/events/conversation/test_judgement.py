@@ -123,6 +123,13 @@ def test_a_name_that_folds_like_anothers_is_matched_exactly() -> None:
     assert judge(policy, PEER, "alice", facts, mention=False)[0].action == "ignore"
 
 
+def test_decisions_by_version_1_of_the_rules_are_made_again_by_them() -> None:
+    policy = replace(ALLOWLIST, allow_from=("fiona",))
+    old, new = inputs(policy, rules=1), inputs(policy)
+    assert judge(policy, PEER, "ﬁona", old, mention=False)[0].action == "process"
+    assert judge(policy, PEER, "ﬁona", new, mention=False)[0].action == "ignore"
+
+
 def test_rules_newer_than_this_program_are_not_guessed() -> None:
     facts = inputs(rules=RULES_VERSION + 1)
     with pytest.raises(UnknownRules, match=f"rules {RULES_VERSION + 1}.*up to {RULES_VERSION}"):

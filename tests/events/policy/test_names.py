@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.policy.names import fold, folding_alike, listed, matches
+from events.policy.names import fold, is_nobody, listed, matches, unmistakable
 
 NAMES = st.text(max_size=20)
 
@@ -16,7 +16,7 @@ NAMES = st.text(max_size=20)
         pytest.param("  alice\t", "alice", id="blanks around it"),
         pytest.param("Alice", "aLICE", id="case"),
         pytest.param("josé", normalize("NFD", "José"), id="composition"),
-        pytest.param("STRASSE", "straße", id="folding that changes the length"),
+        pytest.param("STRAẞE", "straße", id="a capital sharp s"),
         pytest.param("ΣΟΦΟΣ", "σοφος", id="final sigma"),
         pytest.param("Team é: EU", "team É: eu", id="signs and blanks inside"),
     ],
@@ -36,6 +36,13 @@ def test_an_entry_means_a_name_that_folds_alike(entry: str, name: str) -> None:
         pytest.param("alice", "alice2", id="a longer name"),
         pytest.param("my bot", "mybot", id="a blank inside"),
         pytest.param("istanbul", "ıstanbul", id="dotless i"),
+        pytest.param("istanbul", "İstanbul", id="dotted capital i"),
+        pytest.param("fiona", "ﬁona", id="a ligature"),
+        pytest.param("sam", "ſam", id="a long s"),
+        pytest.param("STRASSE", "straße", id="a sharp s is one letter"),
+        pytest.param("boss", "boß", id="a sharp s for two"),
+        pytest.param("boss", "boſs", id="a long s inside"),
+        pytest.param("alice", "alice\u200b", id="a zero-width space"),
         pytest.param("*", "alice", id="a star where none is admitted"),
     ],
 )
@@ -44,7 +51,26 @@ def test_an_entry_does_not_mean_a_look_alike(entry: str, name: str) -> None:
     assert listed([entry], name) is None
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u3000"])
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [("fiona", "ﬁona"), ("sam", "ſam"), ("STRASSE", "straße"), ("Alice", "alice")],
+)
+def test_what_version_1_of_the_rules_took_for_one_is_so_for_its_decisions(
+    entry: str, name: str
+) -> None:
+    assert matches(entry, name, rules=1)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u200b", "\u2060\ufeff", "\u3164", "\u034f", "\u202e \u2069", "\x07"]
+)
+def test_a_name_of_which_nothing_is_visible_is_nobody(name: str) -> None:
+    assert is_nobody(name)
+    assert not is_nobody(name, rules=1)
+    assert listed(["*", name], name, everyone=True) is None
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u3000", "\u200b", "\u3164"])
 @pytest.mark.parametrize("ambiguous", [False, True])
 def test_a_blank_matches_nobody(blank: str, *, ambiguous: bool) -> None:
     assert not matches(blank, "alice", ambiguous=ambiguous)
@@ -87,14 +113,16 @@ def test_a_star_lists_everyone_only_where_the_list_admits_it() -> None:
     ("names", "expected"),
     [
         ([], []),
-        (["alice", "bob"], []),
-        (["alice", "bob", "Alice"], ["alice", "Alice"]),
-        (["ALICE", "alice", "Bob", "bob"], ["ALICE", "alice", "Bob", "bob"]),
-        (["alice", "alіce"], []),
+        (["alice", "bob"], ["alice", "bob"]),
+        (["alice", "bob", "Alice"], ["bob"]),
+        (["ALICE", "alice", "Bob", "bob"], []),
+        (["alice", "alіce"], ["alice", "alіce"]),
     ],
 )
-def test_those_that_fold_like_another_are_found(names: list[str], expected: list[str]) -> None:
-    assert folding_alike(names) == set(expected)
+def test_those_that_fold_like_no_other_are_unmistakable(
+    names: list[str], expected: list[str]
+) -> None:
+    assert unmistakable(names) == set(expected)
 
 
 @given(NAMES)

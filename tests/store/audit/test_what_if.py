@@ -75,7 +75,7 @@ def decided_live(policy: AccountPolicy, judgement: JudgedMessage, text: str) -> 
         account_version=1,
         pairing=was.pairing,
         group=group,
-        ambiguous=frozenset({judgement.message.sender} if was.ambiguous else ()),
+        unmistakable=frozenset(() if was.ambiguous else {judgement.message.sender}),
     )
     context = DecisionContext(
         ConversationState(), judgement.address, policy_context, was.now_ms, b"e" * 32
