@@ -24,7 +24,7 @@ Locate = Callable[[str], ResolvedPath]
 """A path as it is written to the path that it means."""
 
 
-class AccountState(Struct, frozen=True):
+class AccountInFile(Struct, frozen=True):
     """An account, and where each of its options is written, be it its own or inherited."""
 
     config: AccountConfig
@@ -48,7 +48,7 @@ class Channel(Struct, frozen=True):
     findings: Findings
 
 
-def read_accounts(channel: Channel, node: Node | None) -> list[AccountState]:
+def read_accounts(channel: Channel, node: Node | None) -> list[AccountInFile]:
     """The accounts in `node`; without any, the one account `default` of the channel's options."""
     if node is None or (isinstance(node, Mapping) and not node.pairs):
         account = _account(channel, "default", Mapping(1, 1, []), channel.path)
@@ -66,7 +66,7 @@ def read_accounts(channel: Channel, node: Node | None) -> list[AccountState]:
     return accounts
 
 
-def _named(channel: Channel, name: str, node: Node, path: Path) -> AccountState | None:
+def _named(channel: Channel, name: str, node: Node, path: Path) -> AccountInFile | None:
     if not ACCOUNT_ID.fullmatch(name) or name == "." or ".." in name:
         allowed_id = "an account id of 1 to 64 letters, digits, `_`, `-` and `.`, without `..`"
         channel.findings.error(path, allowed_id, found="this account id")
@@ -76,7 +76,7 @@ def _named(channel: Channel, name: str, node: Node, path: Path) -> AccountState 
     return _account(channel, name, node, path)
 
 
-def _account(channel: Channel, name: str, node: Node, path: Path) -> AccountState | None:
+def _account(channel: Channel, name: str, node: Node, path: Path) -> AccountInFile | None:
     own = channel.reader.options(AccountOptions, node, path)
     base = {name: value for name, value in channel.read.items() if name not in NOT_INHERITED}
     read = base | own
@@ -88,7 +88,7 @@ def _account(channel: Channel, name: str, node: Node, path: Path) -> AccountStat
     options = channel.reader.build(AccountOptions, read, path)
     if options is INVALID:
         return None
-    return AccountState(_config(channel, name, options), options, path, origin)
+    return AccountInFile(_config(channel, name, options), options, path, origin)
 
 
 def _config(channel: Channel, name: str, options: AccountOptions) -> AccountConfig:
@@ -148,9 +148,9 @@ def _tls(options: TlsOptions | None, locate: Locate) -> TlsFiles | None:
     return TlsFiles(*(locate(file) if file else None for file in files))
 
 
-def _refuse_twins(accounts: Iterable[AccountState], findings: Findings) -> None:
+def _refuse_twins(accounts: Iterable[AccountInFile], findings: Findings) -> None:
     """Two accounts that are one ZTM user would both answer every message."""
-    first: dict[object, AccountState] = {}
+    first: dict[object, AccountInFile] = {}
     for account in accounts:
         if not account.config.enabled:
             continue

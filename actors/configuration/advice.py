@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from actors.agents.settings import OpenAISettings
-from actors.configuration.accounts import AccountState
+from actors.configuration.accounts import AccountInFile
 from actors.configuration.findings import Findings, Path
 from actors.configuration.values import group_key
 from actors.http.urls import is_loopback
@@ -11,14 +11,14 @@ from events.policy.names import EVERYONE, fold
 from events.policy.tools import warnings_for
 
 
-def advise(account: AccountState, findings: Findings) -> None:
+def advise(account: AccountInFile, findings: Findings) -> None:
     """Adds the warnings about one account. A disabled one is checked too: it may be enabled."""
     _direct(account, findings)
     _groups(account, findings)
     _connections(account, findings)
 
 
-def _direct(account: AccountState, findings: Findings) -> None:
+def _direct(account: AccountInFile, findings: Findings) -> None:
     policy = account.config.policy
     if policy.dm_policy != "allow" and EVERYONE in policy.allow_from:
         place = (*account.where("allow_from"), policy.allow_from.index(EVERYONE))
@@ -26,7 +26,7 @@ def _direct(account: AccountState, findings: Findings) -> None:
         findings.warn(place, found, "list the users by name, or set dmPolicy to allow")
 
 
-def _groups(account: AccountState, findings: Findings) -> None:
+def _groups(account: AccountInFile, findings: Findings) -> None:
     options = account.options
     path = account.where("group_permissions")
     if options.enable_groups and options.creator_bypass is True:
@@ -42,7 +42,7 @@ def _groups(account: AccountState, findings: Findings) -> None:
             findings.warn(place, warning)
 
 
-def _folded_alike(account: AccountState, path: Path, findings: Findings) -> None:
+def _folded_alike(account: AccountInFile, path: Path, findings: Findings) -> None:
     first: dict[tuple[str, str], str] = {}
     for key in account.options.group_permissions:
         creator, group = group_key(key)
@@ -53,7 +53,7 @@ def _folded_alike(account: AccountState, path: Path, findings: Findings) -> None
             findings.warn((*path, key), found, "keep the one that is written as ZTM shows it")
 
 
-def _tools(account: AccountState, key: str, path: Path) -> Iterator[tuple[Path, str]]:
+def _tools(account: AccountInFile, key: str, path: Path) -> Iterator[tuple[Path, str]]:
     """The warnings about an entry's tools, each with its place: they begin with the option."""
     entry = account.options.group_permissions[key]
     places: dict[str, Path] = {
@@ -68,7 +68,7 @@ def _tools(account: AccountState, key: str, path: Path) -> Iterator[tuple[Path, 
         yield (places[about], warning.removeprefix(f"{about}: ")) if about else (path, warning)
 
 
-def _connections(account: AccountState, findings: Findings) -> None:
+def _connections(account: AccountInFile, findings: Findings) -> None:
     options = account.options
     for field in ("agent_url", "permit_url"):
         url: str | None = getattr(options, field)

@@ -33,6 +33,7 @@ def _chosen(**hints: str) -> Meta:
 
 
 Name = Annotated[str, _parsed("a name, exactly as ZTM has it", values.ztm_name)]
+CreatorName = Annotated[str, _parsed("a name, exactly as ZTM has it", values.creator_name)]
 ListedName = Annotated[str, _parsed("a user's name, or `*`", values.listed_name)]
 PermitUrl = Annotated[
     str, _parsed("the http or https address of a permit server", values.web_address)
@@ -120,7 +121,7 @@ class AccountOptions(Options, frozen=True, kw_only=True):
     enable_groups: bool = DEFAULT.enable_groups
     group_policy: Groups = DEFAULT.group_policy
     require_mention: bool = DEFAULT.require_mention
-    creator_bypass: bool | tuple[Name, ...] = DEFAULT.creator_bypass
+    creator_bypass: bool | tuple[CreatorName, ...] = DEFAULT.creator_bypass
     group_permissions: dict[GroupKey, GroupOptions] = {}
     turn_budget: Annotated[int, Meta(ge=1, le=100_000)] = DEFAULT.turn_budget
     turn_window: Window = DEFAULT.turn_window_s

@@ -56,7 +56,7 @@ def _url(value: object) -> SplitResult:
         raise Unfit("it contains spaces or control characters")
     try:
         url = urlsplit(written)
-        well_formed = bool(url.hostname) and url.port != 0
+        well_formed = _is_host(url.hostname) and url.port != 0
     except ValueError:
         raise Unfit("the host or the port is invalid") from None
     if "@" in url.netloc:
@@ -64,6 +64,11 @@ def _url(value: object) -> SplitResult:
     if url.scheme not in ("http", "https") or not well_formed:
         raise Unfit("write it as http://host:port or https://host:port")
     return url
+
+
+def _is_host(host: str | None) -> bool:
+    """An IPv6 address (urlsplit has looked at it), or labels of which none is empty."""
+    return host is not None and (":" in host or all(host.removesuffix(".").split(".")))
 
 
 def same_server(url: str) -> tuple[str, str, int | None, str]:
@@ -90,7 +95,18 @@ def ztm_name(value: object) -> str:
 
 def listed_name(value: object) -> str:
     """A name in a list written by hand, or `*`; blanks at its ends don't count."""
-    return ztm_name(value.strip() if isinstance(value, str) else value)
+    name = ztm_name(value.strip() if isinstance(value, str) else value)
+    if "*" in name and name != "*":
+        raise Unfit("patterns are not supported: list each user, or write * for everyone")
+    return name
+
+
+def creator_name(value: object) -> str:
+    """A name in `creatorBypass`."""
+    name = ztm_name(value)
+    if "*" in name:
+        raise Unfit("patterns are not supported: write creatorBypass: true for all creators")
+    return name
 
 
 def group_key(value: object) -> tuple[str, str]:
@@ -99,6 +115,11 @@ def group_key(value: object) -> tuple[str, str]:
     creator, slash, group = text(value).partition("/")
     if not slash:
         raise Unfit("it has no /")
+    if "*" in creator + group:
+        raise Unfit(
+            "patterns are not supported: write one entry per group, by its id if its name has a *;"
+            " groupPolicy of the account holds for all others"
+        )
     if not group or group != group.strip() or not group.isprintable():
         raise Unfit("the group is empty, has spaces at its ends, or contains invisible characters")
     if len(group.encode()) > MAX_NAME_BYTES:

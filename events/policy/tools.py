@@ -7,6 +7,7 @@ read abbreviations and to warn of slips. A name that it lacks is kept as it is.
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from fnmatch import filter as fnmatch_filter
 from fnmatch import fnmatchcase
 
 from events.policy.account_policy import (
@@ -16,7 +17,7 @@ from events.policy.account_policy import (
     ToolGrant,
     ToolPolicy,
 )
-from events.policy.names import matches
+from events.policy.names import EVERYONE, matches
 
 _BASIC_GROUPS = {
     "group:fs": "ls read write edit apply_patch",
@@ -77,7 +78,8 @@ def grant_tools(
 
     Without `tools`, or with neither list in it, the default of `ToolGrant` holds. `allow` means
     only these, none if it is empty; `deny` means not these, and without `allow` grants all others.
-    `alsoAllow` of every entry of `toolsBySender` that means the sender adds to `allow` or to the
+    `alsoAllow` of every entry of `toolsBySender` that means the sender, or
+    everyone (`*`), adds to `allow` or to the
     default, or lifts from a lone `deny` (the same name, or a member of a group that it names; a
     single tool isn't lifted out of a denied group). Their `deny` beats all.
     """
@@ -87,27 +89,16 @@ def grant_tools(
         entry
         for name, entry in permission.tools_by_sender.items()
         if matches(name, sender, ambiguous=ambiguous, rules=rules)
+        or (name.strip() == EVERYONE and rules > 1)
     ]
-    also_allow = _canonical(tool for entry in entries for tool in entry.also_allow)
-    deny_sender = _canonical(tool for entry in entries for tool in entry.deny)
-    grant = _granted_to_all(permission.tools)
+    also_allow = _canonical((tool for entry in entries for tool in entry.also_allow), rules)
+    deny_sender = _canonical((tool for entry in entries for tool in entry.deny), rules)
+    grant = _granted_to_all(permission.tools, rules)
     if grant.allow is not None:
-        return ToolGrant(_canonical(grant.allow + also_allow), _canonical(grant.deny + deny_sender))
+        allow = _canonical(grant.allow + also_allow, rules)
+        return ToolGrant(allow, _canonical(grant.deny + deny_sender, rules))
     kept = tuple(tool for tool in grant.deny if not _covered(tool, also_allow, TOOL_GROUPS))
-    return ToolGrant(None, _canonical(kept + deny_sender))
-
-
-def permits(
-    grant: ToolGrant, tool: str, groups: Mapping[str, Collection[str]] = TOOL_GROUPS
-) -> bool:
-    """Whether `grant` lets the agent use `tool`. `groups` says which tools each group holds.
-
-    A group that `groups` lacks holds nothing.
-    """
-    name = canonical_tool(tool)
-    if not name or _covered(name, grant.deny, groups):
-        return False
-    return grant.allow is None or _covered(name, grant.allow, groups)
+    return ToolGrant(None, _canonical(kept + deny_sender, rules))
 
 
 def warnings_for(
@@ -123,19 +114,30 @@ def warnings_for(
         warnings += _warnings_for_names(f"{option}.alsoAllow", entry.also_allow)
         warnings += _warnings_for_names(f"{option}.deny", entry.deny)
         warnings += _warnings_for_lifting(f"{option}.alsoAllow", entry.also_allow, tools)
+        warnings += _warnings_for_repeating(f"{option}.alsoAllow", entry.also_allow, tools)
     return warnings
 
 
-def _granted_to_all(tools: ToolPolicy | None) -> ToolGrant:
+def _granted_to_all(tools: ToolPolicy | None, rules: int = RULES_VERSION) -> ToolGrant:
     if tools is None or (tools.allow is None and tools.deny is None):
         return ToolGrant()
-    allow = None if tools.allow is None else _canonical(tools.allow)
-    return ToolGrant(allow, _canonical(tools.deny or ()))
+    allow = None if tools.allow is None else _canonical(tools.allow, rules)
+    return ToolGrant(allow, _canonical(tools.deny or (), rules))
 
 
-def _canonical(names: Iterable[str]) -> tuple[str, ...]:
-    """Full names in their order, each once, blank ones left out."""
-    return tuple(dict.fromkeys(name for name in map(canonical_tool, names) if name))
+def _canonical(names: Iterable[str], rules: int = RULES_VERSION) -> tuple[str, ...]:
+    """Full names in their order, each once, blank ones left out. A pattern of groups (`group:*`) is
+    written out: agents match patterns with tools only."""
+    full = (name for name in map(canonical_tool, names) if name)
+    if rules == 1:
+        return tuple(dict.fromkeys(full))
+    return tuple(dict.fromkeys(each for name in full for each in _groups_of(name)))
+
+
+def _groups_of(name: str) -> tuple[str, ...]:
+    """The groups that the pattern `name` stands for; itself, if it is none of groups."""
+    is_pattern = name.startswith("group:") and "*" in name
+    return tuple(fnmatch_filter(TOOL_GROUPS, name)) if is_pattern else (name,)
 
 
 def _covered(name: str, entries: Iterable[str], groups: Mapping[str, Collection[str]]) -> bool:
@@ -179,7 +181,9 @@ def _warnings_for_names(option: str, names: Iterable[str]) -> list[str]:
 
 
 def _is_known(plain: str) -> bool:
-    return plain in KNOWN_TOOLS or plain in TOOL_GROUPS or "*" in plain or _is_plugin_tool(plain)
+    if plain.startswith("group:"):
+        return any(group in TOOL_GROUPS for group in _groups_of(plain))
+    return plain in KNOWN_TOOLS or "*" in plain or _is_plugin_tool(plain)
 
 
 def _is_plugin_tool(plain: str) -> bool:
@@ -206,3 +210,24 @@ def _warnings_for_lifting(
         for tool in lifted
         if _covered(tool, deny, TOOL_GROUPS)
     ]
+
+
+def _warnings_for_repeating(
+    option: str, also_allow: Iterable[str], tools: ToolPolicy | None
+) -> list[str]:
+    """`alsoAllow` of what everybody in the group has already."""
+    grant = _granted_to_all(tools)
+    return [
+        f"{option}: {tool!r} is granted to everybody already, so it adds nothing"
+        for tool in _canonical(also_allow)
+        if not _overlaps(tool, grant.deny)
+        and (grant.allow is None or _covered(tool, grant.allow, TOOL_GROUPS))
+    ]
+
+
+def _overlaps(tool: str, entries: Iterable[str]) -> bool:
+    """Whether `tool`, a name, a group or a pattern, has anything in common with `entries`."""
+    return any(
+        _covered(entry, (tool,), TOOL_GROUPS) or _covered(tool, (entry,), TOOL_GROUPS)
+        for entry in entries
+    )

@@ -155,6 +155,13 @@ MUTATIONS = [
         ("tests/events/conversation/test_arrivals.py",),
     ),
     Mutation(
+        "a pattern of tool groups is passed on, and matches no tool",
+        "events/policy/tools.py",
+        'is_pattern = name.startswith("group:") and "*" in name',
+        "is_pattern = False",
+        ("tests/events/policy/test_tools.py",),
+    ),
+    Mutation(
         "a snapshot of other code is believed",
         "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",

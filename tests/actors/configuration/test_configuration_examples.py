@@ -80,12 +80,15 @@ def test_the_users_example_with_a_permit_file_loads_to_what_it_says(env: dict[st
     assert account.policy.enable_groups
 
 
-def test_the_users_examples_warn_of_the_creators_bypass_and_of_nothing_else(
+def test_the_users_examples_warn_of_the_creators_bypass_and_of_what_everybody_has(
     env: dict[str, str],
 ) -> None:
-    for example in ("seed_permit_server.yaml", "seed_permit_file.yaml"):
-        (warning,) = load(HERE / example, env).warnings
-        assert "creatorBypass" in warning.found
+    (bypass,) = load(HERE / "seed_permit_server.yaml", env).warnings
+    assert "creatorBypass" in bypass.found
+    bypass, repeated = load(HERE / "seed_permit_file.yaml", env).warnings
+    assert "creatorBypass" in bypass.found
+    assert repeated.option.endswith("toolsBySender.admin.alsoAllow")
+    assert "'exec' is granted to everybody already" in repeated.found
 
 
 def test_an_account_that_says_only_what_is_required_has_the_documented_defaults(

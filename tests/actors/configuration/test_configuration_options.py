@@ -55,7 +55,7 @@ OPTIONAL: list[tuple[str, str, Callable[[AccountConfig], Any], Any, Any, list[st
 ]  # fmt: skip
 REQUIRED: list[tuple[str, list[str]]] = [
     ("agentUrl", ["7777", '"localhost:7777"', "ftp://x", '"http://"', '"http://x:99999"',
-                  '"http:// "',
+                  '"http:// "', '"http://../x:7777"', "http://.", "http://a..b",
                   "http://x/?a=b", '"http://x/#a"', "http://u@x", "[http://x]", "http://x:0"]),
     ("permitSource", ["Server", "url", "true", "1"]),
     ("meshName", ['""', "1", ".", "..", "a/b", '" a"', '"a\\u0007b"', f'"{"é" * 128}"', "{}"]),

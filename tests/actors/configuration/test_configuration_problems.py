@@ -260,3 +260,29 @@ def test_a_file_with_nothing_but_errors_is_cut_off(
     problems = refused(f"channels:\n  ztm-chat:\n{lines}")
 
     assert 100 < len(problems) <= 500
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "instead"),
+    [
+        ('creatorBypass: ["*"]', "creatorBypass[0]", "write creatorBypass: true"),
+        ("allowFrom: [team-*]", "allowFrom[0]", "write * for everyone"),
+        ('groupPermissions: {"alice/*": {}}', "groupPermissions.alice/*", "one entry per group"),
+        ('groupPermissions: {"*/team": {}}', "groupPermissions.*/team", "one entry per group"),
+    ],
+)
+def test_a_pattern_where_none_is_matched_is_refused_with_what_to_write_instead(
+    refused: Callable[[str], list[Problem]], option: str, place: str, instead: str
+) -> None:
+    [problem] = refused(f"""
+channels:
+  ztm-chat:
+    agentUrl: http://localhost:7777
+    permitSource: file
+    permitFilePath: p
+    meshName: m
+    username: bot
+    {option}
+""")
+    assert problem.option == f"channels.ztm-chat.{place}"
+    assert instead in (problem.hint or "")

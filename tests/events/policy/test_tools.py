@@ -1,19 +1,34 @@
+from collections.abc import Collection, Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from events.policy import tools
 from events.policy.account_policy import GroupPermission, SenderTools, ToolGrant, ToolPolicy
 from events.policy.tools import (
     KNOWN_TOOLS,
     TOOL_GROUPS,
     canonical_tool,
     grant_tools,
-    permits,
     warnings_for,
 )
 
 DEFAULT = ("group:messaging", "group:sessions")
+
+
+def permits(
+    grant: ToolGrant, tool: str, groups: Mapping[str, Collection[str]] = TOOL_GROUPS
+) -> bool:
+    """Whether `grant` lets the agent use `tool`. `groups` says which tools each group holds.
+
+    A group that `groups` lacks holds nothing.
+    """
+    name = canonical_tool(tool)
+    if not name or tools._covered(name, grant.deny, groups):
+        return False
+    return grant.allow is None or tools._covered(name, grant.allow, groups)
 
 
 def permission(
@@ -143,8 +158,40 @@ def test_a_double_of_a_listed_sender_gets_nothing_on_top() -> None:
     assert grant_tools(entry, "admin", ambiguous=True).allow == ("read", "exec")
 
 
-def test_a_star_is_a_sender_like_any_other() -> None:
-    assert grant_tools(permission(("read",), None, **{"*": also("exec")}), "bob").allow == ("read",)
+def test_a_star_means_every_sender() -> None:
+    entry = permission(("read", "exec"), None, **{"*": also("write", deny=("exec",))})
+    for sender in ("bob", "alice"):
+        assert grant_tools(entry, sender) == ToolGrant(("read", "exec", "write"), ("exec",))
+    assert grant_tools(entry, "bob", rules=1) == ToolGrant(("read", "exec"))
+    assert grant_tools(entry, "Bob", ambiguous=True).deny == ("exec",)
+
+
+def test_a_pattern_of_groups_is_written_out() -> None:
+    assert grant_tools(permission(None, ("group:*",)), "bob").deny == tuple(TOOL_GROUPS)
+    assert grant_tools(permission(("group:m*",)), "bob").allow == (
+        "group:memory",
+        "group:messaging",
+        "group:media",
+    )
+    assert grant_tools(permission(None, ("group:*",)), "bob", rules=1).deny == ("group:*",)
+
+
+@pytest.mark.parametrize(
+    ("lists", "extra", "warned"),
+    [
+        pytest.param(None, "message", True, id="of the default"),
+        pytest.param(None, "exec", False, id="beyond the default"),
+        pytest.param(ToolPolicy(("group:fs",)), "read", True, id="of a group"),
+        pytest.param(ToolPolicy(None, ("exec",)), "read", True, id="not denied"),
+        pytest.param(ToolPolicy(None, ("exec",)), "exec", False, id="lifted"),
+        pytest.param(ToolPolicy(None, ("exec",)), "runtime", False, id="lifted by its group"),
+    ],
+)
+def test_an_extra_tool_that_everybody_has_is_told(
+    lists: ToolPolicy | None, extra: str, *, warned: bool
+) -> None:
+    warnings = warnings_for(lists, {"admin": also(extra)})
+    assert any("everybody already" in warning for warning in warnings) is warned
 
 
 def test_every_entry_that_means_a_sender_counts() -> None:
@@ -248,6 +295,8 @@ def test_the_caller_may_know_other_groups() -> None:
         pytest.param(
             ToolPolicy(("group:rutime",)), ["did you mean 'group:runtime'?"], id="a slip in a group"
         ),
+        pytest.param(ToolPolicy(("group:q*",)), ["unknown tool 'group:q*'"], id="no such groups"),
+        pytest.param(ToolPolicy(("group:*",)), [], id="all groups"),
         pytest.param(ToolPolicy(("qqqqqq",)), ["unknown tool 'qqqqqq'"], id="no idea"),
         pytest.param(
             ToolPolicy(("sessions",)), ["write 'group:sessions' for the group"], id="tool or group"
