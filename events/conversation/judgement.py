@@ -5,6 +5,7 @@ alone.
 from collections.abc import Callable
 
 from events.conversation.events import DecisionInputs, MessageSeen, PolicyDecided
+from events.policy import mention_1
 from events.policy.account_policy import RULES_VERSION, AccountPolicy, ToolGrant, Verdict
 from events.policy.direct import decide_direct
 from events.policy.group import decide_group, permission_for
@@ -77,7 +78,8 @@ def decide_again(
     `text` is the message's body; without it (erased) the recorded mention is taken.
     """
     inputs = decided.inputs
-    mention = decided.mentioned if text is None else mentioned(text, inputs.own)
+    find = mention_1.mentioned if inputs.rules == 1 else mentioned
+    mention = decided.mentioned if text is None else find(text, inputs.own)
     verdict, tools = judge(
         policy_by_digest(inputs.policy), conversation, seen.sender, inputs, mention=mention
     )

@@ -23,6 +23,7 @@ change to any rule raises it, and the old rules stay in the code for re-deciding
    characters was a name.
 2. Names match in lower case. Who has no visible name is nobody.
    `*` in `toolsBySender` is everyone; `group:*` is all groups of tools, not a pattern of tools.
+   Mentions: see `mention`; as they were, `mention_1`.
 """
 
 

@@ -1,12 +1,36 @@
 """Whether a group message addresses us: `@` and our user name, as a whole word."""
 
+import re
 from unicodedata import category, normalize
+from unicodedata import name as unicode_name
+
+from events.policy.names import fold
 
 _JOINERS = ".-"
 """Punctuation that names hold inside, and sentences put after them."""
 
 _LETTER = 8
 """Code points around a place that decide which letter stands there (a base and its marks)."""
+
+_RUN = 64
+"""Characters before an `@` that are looked at: whether it stands in a path."""
+
+_AT = re.compile("[@＠][\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]{0,4}")
+_PATH = re.compile(
+    r"""[^\s<>"()\[\]{}`'\u0080-\U0010ffff]*(?:/|://[^\s<>"()\[\]{}`'\u0080-\U0010ffff]*)$"""
+)
+_FILE_LINE = re.compile(r"^\[file: [^\n]*\]$", re.MULTILINE)
+_WITHOUT_BLANKS = (
+    "CJK ",
+    "HIRAGANA ",
+    "KATAKANA ",
+    "BOPOMOFO ",
+    "YI ",
+    "THAI ",
+    "LAO ",
+    "KHMER ",
+    "MYANMAR ",
+)
 
 
 def mentioned(text: str, username: str) -> bool:
@@ -17,31 +41,39 @@ def mentioned(text: str, username: str) -> bool:
     ASCII name only ASCII letters, digits and `_` are name characters, so that scripts written
     without blanks may touch it (`@my-bot你好`); for any other name all letters and digits are.
 
+    Before the `@` a letter of such a script separates (`你好@机器人`). The `@` may be in full
+    width, the name in bidi controls, and the whole in underscores for emphasis (`_@my-bot_`).
+    Paths, addresses of pages and the lines that name attached files mention nobody.
+
     Time: linear in `text`, for a given name. Only what surrounds an `@` is composed, because
     composing a long run of marks takes quadratic time.
     """
-    name = normalize("NFC", username.strip()).casefold()
+    name = fold(username).replace("ς", "σ")
     reach = 3 * len(name) + _LETTER
-    at = text.find("@") if name else -1
-    while at >= 0:
-        before = normalize("NFC", text[max(0, at - _LETTER) : at])
-        after = normalize("NFC", text[at + 1 : at + 1 + reach])
+    for sign in _AT.finditer(_FILE_LINE.sub("", text)) if name else ():
+        at, text = sign.start(), sign.string
+        before = normalize("NFC", text[max(0, at - _RUN) : at])
+        after = normalize("NFC", text[sign.end() : sign.end() + reach])
         end = _end_of_name(after, name)
-        if end and _begins(before, name) and _ends(after[end : end + 2], name):
+        if not end or _in_path(before):
+            continue
+        plain = before.rstrip("_")
+        marks = before[len(plain) :]
+        following = after[end:].removeprefix(marks)[:2]
+        if _begins(plain, name) and _ends(following, name):
             return True
-        at = text.find("@", at + 1)
     return False
 
 
 def _end_of_name(after: str, name: str) -> int:
     """Where `name` (folded) ends if `after` begins with it; 0 if it doesn't.
 
-    Character by character, because folding changes lengths (`ß` is `ss`), and what surrounds the
+    Character by character, because lower case changes lengths (`İ` has two), and what surrounds the
     name is judged as it was written.
     """
     matched = 0
     for place, char in enumerate(after):
-        folded = char.casefold()
+        folded = char.lower().replace("ς", "σ")
         if not name.startswith(folded, matched):
             return 0
         matched += len(folded)
@@ -51,7 +83,18 @@ def _end_of_name(after: str, name: str) -> int:
 
 
 def _begins(before: str, name: str) -> bool:
-    return not before or not _in_names(before[-1], name)
+    return not before or not _in_names(before[-1], name) or _needs_no_blank(before[-1])
+
+
+def _in_path(before: str) -> bool:
+    """Whether what precedes the `@` belongs to a path or an address; `@alice/@my-bot` is a list."""
+    run = _PATH.search(before)
+    return run is not None and not run[0].startswith(("@", "＠"))
+
+
+def _needs_no_blank(char: str) -> bool:
+    """Whether `char` is a letter of a script that is written without blanks between words."""
+    return unicode_name(char, "").startswith(_WITHOUT_BLANKS)
 
 
 def _ends(following: str, name: str) -> bool:

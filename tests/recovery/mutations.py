@@ -162,6 +162,13 @@ MUTATIONS = [
         ("tests/events/policy/test_tools.py",),
     ),
     Mutation(
+        "the path of a page's address mentions the bot",
+        "events/policy/mention.py",
+        "if not end or _in_path(before):",
+        "if not end:",
+        ("tests/events/policy/test_mention.py",),
+    ),
+    Mutation(
         "a snapshot of other code is believed",
         "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",

@@ -130,6 +130,14 @@ def test_decisions_by_version_1_of_the_rules_are_made_again_by_them() -> None:
     assert judge(policy, PEER, "ﬁona", new, mention=False)[0].action == "ignore"
 
 
+def test_mentions_are_looked_for_by_the_rules_of_the_decision() -> None:
+    decided, seen = the_decision(GROUP, MENTION_NEEDED, "＠my-bot hello")
+    assert decided.mentioned
+    old = replace(decided, inputs=replace(decided.inputs, rules=1))
+    again = decide_again(old, seen, GROUP, lambda _: MENTION_NEEDED, "＠my-bot hello")
+    assert not again.mentioned
+
+
 def test_rules_newer_than_this_program_are_not_guessed() -> None:
     facts = inputs(rules=RULES_VERSION + 1)
     with pytest.raises(UnknownRules, match=f"rules {RULES_VERSION + 1}.*up to {RULES_VERSION}"):
