@@ -4,16 +4,14 @@ A damaged page may make LMDB kill the process that reads it, so the caller's own
 reads. A worker that died is a finding, and a check of the file's pages then says where.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from store.disk.data_file import check_data_file, structure
 from store.disk.layout import DATA_FILE
 from store.errors import LogError
-from store.maintenance.isolation import Refusal
+from store.maintenance.isolation import Refusal, start_isolated
 from store.maintenance.raw_log import opened
 from store.verify.heads import KeptHead
 from store.verify.proof import Proof, conclude, heads_within, plan
@@ -21,8 +19,6 @@ from store.verify.section import Finding, Proved, Section, Stretch
 
 REPORT_EVERY = 20_000
 """How many events a worker proves between two reports of its progress."""
-
-_spawn = multiprocessing.get_context("spawn")
 
 
 def prove_in_workers(
@@ -61,13 +57,8 @@ class _Worker:
     ) -> None:
         self.stretch = stretch
         self.done = 0
-        self.reports, sender = _spawn.Pipe(duplex=False)
         self._proved: Proved | None = None
-        self._process: SpawnProcess = _spawn.Process(
-            target=_work, args=(sender, folder, stretch, bodies, heads), daemon=True
-        )
-        self._process.start()
-        sender.close()
+        self._process, self.reports = start_isolated(_work, folder, stretch, bodies, heads)
 
     def receive(self) -> bool:
         """Take one message; False when there will be no more."""
@@ -125,8 +116,6 @@ def _work(
             sender.send(section.proved)
     except LogError as error:
         sender.send(Refusal.of(error))
-    except BrokenPipeError:
-        pass  # the audit was ended: nobody needs this any more
 
 
 def _pages(folder: Path) -> str:

@@ -189,6 +189,13 @@ MUTATIONS = [
         "posts + 1, False, math.inf",
         ("tests/actors/ztm/sending/test_sender.py", "tests/recovery/test_crash_points.py"),
     ),
+    Mutation(
+        "a process apart goes on when its parent was killed",
+        "store/maintenance/isolation.py",
+        "    threading.Thread(target=_end_with_parent, daemon=True).start()\n",
+        "",
+        ("tests/store/maintenance/test_isolation.py",),
+    ),
 ]
 
 

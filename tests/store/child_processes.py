@@ -11,6 +11,7 @@ import resource
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -20,7 +21,9 @@ from store.disk.layout import DATA_FILE
 from store.errors import LogError
 from store.log.event_log import Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
+from store.maintenance.backup import fresh_folder
 from store.maintenance.check import examine
+from store.maintenance.isolation import run_isolated
 from tests.store.builders import ALICE, BOB, add, add_all, body, seen, tick
 
 FLIPS = 150
@@ -188,6 +191,18 @@ def cut(folder: Path) -> None:
             found = type(error).__name__
         say(length=length, verdict=found)
         shutil.rmtree(broken)
+
+
+def work_apart_for_ever(folder: Path) -> None:
+    """Begin a new folder in a process apart, and never finish it."""
+    run_isolated(folder, begin_folder, folder)
+
+
+def begin_folder(folder: Path) -> None:
+    with fresh_folder(folder / "new") as aside:
+        say(aside=str(aside))
+        while True:
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":
