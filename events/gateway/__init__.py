@@ -1,2 +1,2 @@
-"""The daemon's own life: its events, the state that they fold to, and words that have become
+"""The daemon's own life: its events, the state that they fold to, and bodies that have become
 old."""

@@ -16,8 +16,8 @@ class GatewayStopped(Event, frozen=True):
     reason: str
 
 
-class WordsExpired(Event, frozen=True):
-    """The words of all weeks before the week `before` (counted from 1970) are given up: they are
+class BodiesExpired(Event, frozen=True):
+    """The bodies of all weeks before the week `before` (counted from 1970) are erased: they are
     older than the configuration lets them become. Their keys are destroyed as soon as this is
     durable."""
 

@@ -1,11 +1,11 @@
-"""Words that have become old: whole weeks of them are given up."""
+"""Bodies that have become old: whole weeks of them are erased."""
 
 from events.event import Draft
-from events.gateway.events import WordsExpired
+from events.gateway.events import BodiesExpired
 from events.streams import GATEWAY
 
 WEEK_NS = 7 * 86_400 * 1_000_000_000
-"""Words are kept, and given up, by the week in which they were recorded."""
+"""Bodies are kept, and erased, by the week in which they were recorded."""
 
 
 def week_of(time_ns: int) -> int:
@@ -14,7 +14,7 @@ def week_of(time_ns: int) -> int:
 
 
 def decide_expiry(expired: int, *, now_ns: int, retention_ns: int) -> list[Draft]:
-    """Give up the words of all weeks that began longer ago than `retention_ns`: nothing is kept for
+    """Erase the bodies of all weeks that began longer ago than `retention_ns`: nothing is kept for
     longer. Those before the week `expired` are gone."""
     before = -((retention_ns - now_ns) // WEEK_NS)
-    return [Draft(GATEWAY, WordsExpired(before))] if before > expired else []
+    return [Draft(GATEWAY, BodiesExpired(before))] if before > expired else []

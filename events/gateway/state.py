@@ -6,11 +6,11 @@ from functools import reduce
 import msgspec
 
 from events.event import Recorded
-from events.gateway.events import WordsExpired
+from events.gateway.events import BodiesExpired
 
 
 class GatewayState(msgspec.Struct, frozen=True):
-    """How many events the stream has, and before which week all words are given up."""
+    """How many events the stream has, and before which week all bodies are erased."""
 
     version: int = 0
     expired: int = 0
@@ -19,7 +19,7 @@ class GatewayState(msgspec.Struct, frozen=True):
 def evolve(state: GatewayState, recorded: Recorded) -> GatewayState:
     """The state after one more event of the gateway's stream."""
     event = recorded.event
-    expired = event.before if isinstance(event, WordsExpired) else state.expired
+    expired = event.before if isinstance(event, BodiesExpired) else state.expired
     return GatewayState(recorded.version, expired)
 
 

@@ -1,5 +1,9 @@
 """The audit: show and explain decisions, and make them again. Reads; never writes the log.
 
+What an operator or an auditor asks years later: who was answered and why, what another policy would
+have done, what the state was at some time. It answers from the events alone; its one table, the
+trail's index, is disposable. Whether the events can be trusted is for `store.verify` to say.
+
 Read in this order:
 
 - `selection`   which decisions somebody wants to see

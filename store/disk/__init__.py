@@ -1,5 +1,9 @@
 """How the log lies on the disk: one folder, LMDB's tables, batches as bytes.
 
+Everything that knows LMDB, its file and its tables is here, and so is the one walk over batches, by
+which whoever reads them knows that they are what was written. What a commit may contain, and who
+may ask for it, is decided in `store.log`.
+
 - `position`, `batch`    the end of the log; a commit as bytes, chained to the one before
 - `walk`                 the one walk over batches: each is sound, or its damage is named
 - `layout`               the tables, their keys and values

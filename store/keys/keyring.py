@@ -140,7 +140,7 @@ class Keyring:
         cipher = self._ciphers.pop(name, None)
         if cipher is None:
             person, week = self._by_id[name.id].secret, self._keys[name.week].secret
-            cipher = AESGCM(hmac.digest(person, b"ztm-chat words" + week, "sha256"))
+            cipher = AESGCM(hmac.digest(person, b"ztm-chat bodies" + week, "sha256"))
         self._ciphers[name] = cipher
         if len(self._ciphers) > _CIPHERS_KEPT:
             self._ciphers.popitem(last=False)

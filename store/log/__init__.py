@@ -1,5 +1,9 @@
 """The log of events: its protocol, on disk and in memory.
 
+`EventLog` is all that actors and commands know of the store. Appends are checked and encoded by who
+asks for them, wait for the one thread that writes, and are committed together; an outcome is told
+only when it is durable.
+
 Read in this order:
 
 - `event_log`                  the protocol, and its values

@@ -1,5 +1,9 @@
 """Caring for a log on a disk: check it, copy it, save what can be saved.
 
+This is for a log of doubtful health: files are looked at without LMDB first, tables are read as
+they lie there, and the reading is done in a process that may die of it. Each problem is told with
+its place and its cure.
+
 - `raw_log`          the log's tables as they lie there, without trusting any index
 - `isolation`        work in a process of its own, since damaged pages may kill LMDB
 - `index_check`      the derived tables compared with the events

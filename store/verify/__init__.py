@@ -1,5 +1,8 @@
 """The proof that a log is whole: the chain, the bodies, and every decision made again.
 
+It reads the whole log, believes no table that it has not compared with the events, and names the
+first place that is not what was written. `ztm-chat audit verify` is its command.
+
 - `heads`                      heads of the log, saved elsewhere
 - `body_check`, `judge`        bodies compared with their events; decisions made again
 - `section`                    one part of the log, with both

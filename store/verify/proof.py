@@ -38,7 +38,7 @@ class Proof(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
     @property
-    def holds(self) -> bool:
+    def verified(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
 

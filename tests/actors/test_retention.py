@@ -6,7 +6,7 @@ from pathlib import Path
 
 from actors.process.daemon import Daemon
 from events.event import Body, Draft, Event
-from events.gateway.events import GatewayStarted, WordsExpired
+from events.gateway.events import BodiesExpired, GatewayStarted
 from events.gateway.retention import WEEK_NS
 from store.log.lmdb_log import LmdbLog
 from tests.actors.daemon_runs import Start
@@ -28,7 +28,7 @@ def test_what_is_older_is_given_up_at_the_start(start: Start, tmp_path: Path) ->
     old, new = say(tmp_path / "log", "old", 5), say(tmp_path / "log", "new", 2)
     store = {"path": str(tmp_path / "log"), "retention": "28d"}
     with start({"store": store}) as daemon:
-        await_event(daemon, WordsExpired)
+        await_event(daemon, BodiesExpired)
     with start() as daemon:  # which makes good what the first had no time for
         await_event(daemon, GatewayStarted, 2)
         assert (daemon.log.body(old), daemon.log.body(new)) == (None, "new")

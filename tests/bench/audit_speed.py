@@ -36,19 +36,19 @@ SAMPLE_S = 0.01
 RARE = Selection(sender="user1999")
 
 
-def verify_without_words(folder: Path) -> None:
+def verify_without_bodies(folder: Path) -> None:
     """The chain, versions and decisions."""
-    assert prove(folder, bodies=False).holds
+    assert prove(folder, bodies=False).verified
 
 
 def verify(folder: Path) -> None:
     """All of it."""
-    assert prove(folder).holds
+    assert prove(folder).verified
 
 
 def verify_by_two(folder: Path) -> None:
     """All of it, by two processes. Their memory is not counted."""
-    assert prove_in_workers(folder, bodies=True, workers=2).holds
+    assert prove_in_workers(folder, bodies=True, workers=2).verified
 
 
 def replay(folder: Path) -> None:
@@ -133,7 +133,7 @@ def what_if_all(folder: Path) -> None:
 
 
 WORK: tuple[Callable[[Path], None], ...] = (
-    verify_without_words,
+    verify_without_bodies,
     verify,
     verify_by_two,
     replay,

@@ -63,7 +63,7 @@ _EVENTS: tuple[Event, ...] = (
     gateway.GatewayStarted("0.1.0", "0badcafe"),
     gateway.GatewayStopped("signal"),
     gateway.StoreReopened("ENOSPC"),
-    gateway.WordsExpired(2_960),
+    gateway.BodiesExpired(2_960),
     account_events.PolicyApplied(_IDENTITY, _POLICY, "mesh"),
     account_events.AccountOnline("my-bot"),
     account_events.AccountOffline("timeout"),

@@ -23,7 +23,7 @@ NAMES_ON_DISK = [
     "GatewayStarted",
     "GatewayStopped",
     "StoreReopened",
-    "WordsExpired",
+    "BodiesExpired",
     "PolicyApplied",
     "AccountOnline",
     "AccountOffline",

@@ -46,7 +46,7 @@ def verify(
     proof = _verify(settings.store.path, heads, bodies=not no_bodies, jobs=jobs)
     shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
     click.echo(as_json_line(shown) if as_json else shown)
-    if not proof.holds:
+    if not proof.verified:
         ctx.exit(FAILED)
 
 
@@ -84,7 +84,7 @@ def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
         checked.append("Message bodies were skipped (--no-bodies).")
     else:
         checked.append(f"{proof.bodies:,} message bodies verified, {proof.erased:,} were erased.")
-    if proof.holds:
+    if proof.verified:
         extends = [f"Extends head {head}." for head in heads]
         return ["Log verified.", *checked, *extends, f"Head: {proof.head}"]
     first, *others = proof.findings
@@ -95,9 +95,9 @@ def _lines(proof: Any, heads: tuple[Any, ...], no_bodies: bool) -> list[str]:
 
 def _plain(proof: Any, heads: tuple[Any, ...]) -> dict[str, Any]:
     return {
-        "verified": proof.holds,
+        "verified": proof.verified,
         "head": str(proof.head),
-        "extends": [str(head) for head in heads] if proof.holds else [],
+        "extends": [str(head) for head in heads] if proof.verified else [],
         "events": proof.events,
         "commits": proof.batches,
         "streams": proof.streams,

@@ -58,7 +58,7 @@ def test_the_log_still_holds_and_says_how_much_was_erased(
     written: Path, forgotten: tuple[Path, bytes]
 ) -> None:
     before, after = prove(written), prove(forgotten[0])
-    assert after.holds, after.findings
+    assert after.verified, after.findings
     assert after.erased > 0
     assert after.bodies + after.erased == before.bodies
     assert after.decisions + after.without_text == before.decisions
@@ -83,7 +83,7 @@ def test_a_key_that_was_lost_without_an_erasure_is_found(folder: Path) -> None:
     log.destroy(f"main/{PERSON}")
     log.close()
     proof = prove(folder)
-    assert not proof.holds
+    assert not proof.verified
     assert "no erasure destroyed it" in proof.findings[0].what
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from events.event import Body, Draft
-from events.gateway.events import WordsExpired
+from events.gateway.events import BodiesExpired
 from events.gateway.retention import WEEK_NS, decide_expiry, week_of
 from events.gateway.state import fold
 from events.streams import GATEWAY
@@ -60,7 +60,7 @@ def say_in_two_weeks(log: LmdbLog | MemoryLog, clock: Clock) -> tuple[int, int]:
 
 def expire(log: LmdbLog | MemoryLog, before: int) -> None:
     """As the gateway does it: first recorded, then done."""
-    add(log, GATEWAY, WordsExpired(before))
+    add(log, GATEWAY, BodiesExpired(before))
     log.expire(before)
 
 
@@ -92,7 +92,7 @@ def test_the_log_still_holds_and_says_how_much_was_erased(
     assert fold(log.read_stream(GATEWAY)).expired == WEEK + 1
     log.close()
     proof = prove(tmp_path / "log")
-    assert proof.holds, proof.findings
+    assert proof.verified, proof.findings
     assert (proof.bodies, proof.erased) == (1, 1)
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_kept_for_longer_nor_given_up_a_week_too_early(days: int) -> 
     for hour in range(0, 24 * 15, 5):
         now_ns = WEEK * WEEK_NS + hour * 3_600 * 1_000_000_000
         (draft,) = decide_expiry(0, now_ns=now_ns, retention_ns=retention_ns)
-        assert isinstance(draft.event, WordsExpired)
+        assert isinstance(draft.event, BodiesExpired)
         before = draft.event.before
         assert now_ns - (before * WEEK_NS) <= retention_ns
         assert now_ns - (before * WEEK_NS) > retention_ns - WEEK_NS

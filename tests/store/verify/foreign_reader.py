@@ -67,6 +67,6 @@ def words(sealed: bytes | None, keys: dict[bytes, bytes], place: str) -> str | N
     """The words of an event; `None` when there are none, or their key is gone."""
     if sealed is None or sealed[:8] not in keys or sealed[8:10] not in keys:
         return None
-    key = hmac.digest(keys[sealed[:8]], b"ztm-chat words" + keys[sealed[8:10]], "sha256")
+    key = hmac.digest(keys[sealed[:8]], b"ztm-chat bodies" + keys[sealed[8:10]], "sha256")
     plain = AESGCM(key).decrypt(sealed[10:22], sealed[22:], place.encode())
     return plain[16:].decode("utf-8", "surrogatepass")

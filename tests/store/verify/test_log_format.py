@@ -52,7 +52,7 @@ def test_it_reads_what_our_own_code_reads(folder: Path) -> None:
     ]
     log.close()
     assert list(read_log(folder)) == expected
-    assert prove(folder).holds
+    assert prove(folder).verified
 
 
 def test_it_notices_an_altered_batch(folder: Path) -> None:

@@ -30,7 +30,7 @@ def spoilt(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first_found(proof: Proof) -> int:
-    assert not proof.holds
+    assert not proof.verified
     return proof.findings[0].seq
 
 
@@ -39,7 +39,7 @@ def first_found(proof: Proof) -> int:
 
 def test_a_sound_log_holds(written: Path) -> None:
     proof = prove(written)
-    assert proof.holds, proof.findings
+    assert proof.verified, proof.findings
     assert proof.events >= 3_000
     assert proof.decisions > 300
     assert proof.without_text == 0
@@ -51,9 +51,9 @@ def test_a_sound_log_holds(written: Path) -> None:
     log.close()
 
 
-def test_without_words_every_decision_is_still_made_again(written: Path) -> None:
+def test_without_bodies_every_decision_is_still_made_again(written: Path) -> None:
     whole, proof = prove(written), prove(written, bodies=False)
-    assert proof.holds
+    assert proof.verified
     assert proof.without_text == whole.decisions
     assert proof.bodies == 0
 
@@ -61,7 +61,7 @@ def test_without_words_every_decision_is_still_made_again(written: Path) -> None
 def test_a_log_that_is_empty_holds(tmp_path: Path) -> None:
     LmdbLog.open(tmp_path).close()
     proof = prove(tmp_path)
-    assert proof.holds
+    assert proof.verified
     assert proof.events == 0
 
 
@@ -165,7 +165,7 @@ def test_a_body_that_belongs_to_nothing_is_found(folder: Path) -> None:
 def test_a_stream_that_was_renamed_is_found(folder: Path) -> None:
     key, name = next(entry for entry in entries(folder, b"streams") if b"peer" in entry[1])
     put(folder, b"streams", key, name[:-1] + b"x")
-    assert not prove(folder).holds
+    assert not prove(folder).verified
 
 
 # Rewritten with all hashes made good: what a kept head, or the rules, still show
@@ -211,7 +211,7 @@ def test_a_rewritten_history_does_not_extend_a_head_that_was_kept(folder: Path) 
     log = LmdbLog.open_reader(folder)
     kept = head_of(log)
     log.close()
-    assert prove(folder, heads=(kept,)).holds
+    assert prove(folder, heads=(kept,)).verified
     rewrite(folder, MessageSeen)
     assert prove(folder, bodies=False).findings[-1:] == ()
     proof = prove(folder, bodies=False, heads=(kept,))
@@ -228,7 +228,7 @@ def test_a_tail_that_was_cut_off_is_found_by_a_head_that_was_kept(folder: Path) 
     )
     put(folder, b"log", last, None)
     put(folder, b"meta", b"position", encode(cut))
-    assert prove(folder).holds
+    assert prove(folder).verified
     proof = prove(folder, heads=(kept,))
     assert first_found(proof) == kept.seq
     assert "cut off" in proof.findings[0].what
@@ -239,7 +239,7 @@ def test_an_older_head_is_extended_and_one_inside_a_commit_is_not(folder: Path) 
     with opened(folder) as source:
         log_id = source.log_id
     head = KeptHead(log_id, unpack_u64(values[5][0]) - 1, chain_hash(values[4][1]))
-    assert prove(folder, heads=(head,)).holds
+    assert prove(folder, heads=(head,)).verified
     inside = KeptHead(log_id, head.seq + 1, head.hash)
     assert first_found(prove(folder, heads=(inside,))) == inside.seq
 

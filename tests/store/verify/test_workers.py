@@ -57,10 +57,10 @@ def test_any_flipped_byte_of_the_file_is_found_or_changes_nothing(
         at = page + chance.choice([chance.randrange(24), chance.randrange(4_096)])
         (copy / "data.mdb").write_bytes(flipped(data, at, chance.randrange(1, 256)))
         outcome = outcome_of(copy)
-        if isinstance(outcome, Proof) and outcome.holds:
+        if isinstance(outcome, Proof) and outcome.verified:
             assert [entries(copy, table) for table in (b"log", b"bodies")] == original
         outcomes.append(outcome)
-    assert not all(isinstance(outcome, Proof) and outcome.holds for outcome in outcomes)
+    assert not all(isinstance(outcome, Proof) and outcome.verified for outcome in outcomes)
 
 
 def outcome_of(folder: Path) -> Proof | LogError:
@@ -81,7 +81,7 @@ def test_a_log_that_grows_meanwhile_is_proved_and_replayed(tmp_path: Path) -> No
         with suppress(LogUnusable), opened(folder) as source:
             assert list(IndexCheck(source).compare()) == []
             proof = prove_sections(source)
-            assert proof.holds, proof.findings
+            assert proof.verified, proof.findings
             lengths.add(proof.events)
     assert writer.returncode == 0
     assert len(lengths) > 2
@@ -104,6 +104,6 @@ def test_a_worker_that_is_killed_by_the_file_is_a_finding(folder: Path) -> None:
     (folder / "data.mdb").write_bytes(data[: (page + 1) * 4_096])
     outcome = outcome_of(folder)
     if isinstance(outcome, Proof):
-        assert not outcome.holds
+        assert not outcome.verified
     else:
         assert isinstance(outcome, LogDamaged)
