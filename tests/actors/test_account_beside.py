@@ -10,10 +10,12 @@ from events.account.events import PairingRequested
 from events.account.pairing import PENDING_LIMIT
 from events.conversation.events import (
     AgentReplied,
+    Dispatched,
     MessageQueued,
     MessageSeen,
     PolicyDecided,
     ReplySent,
+    TurnCancelled,
 )
 from events.event import Event
 from events.policy.account_policy import AccountPolicy
@@ -83,6 +85,35 @@ def test_a_new_members_first_message_is_not_judged_by_the_old_list(seed: int) ->
     assert [event.action for event in of(world, TEAM, PolicyDecided)] == ["process", "process"]
 
 
+def test_nobody_is_served_after_their_revocation_was_answered() -> None:
+    """Whichever of the many orders: some of these messages come before the revocation, and are
+    answered; some come between its record and the moment at which the conversation knows."""
+    rounds = [revoked_while_writing(seed) for seed in range(200)]
+    assert any(served for served, _ in rounds)
+    assert not [seed for seed, (_, after) in enumerate(rounds) if after]
+
+
+def revoked_while_writing(seed: int) -> tuple[int, int]:
+    """How many turns began once the revocation was asked for; how many after it was answered."""
+    world = World(seed, AccountPolicy("bot", dm_policy="pairing"))
+    world.say(ALICE, "alice", "hello")
+    world.settle()
+    world.rule("approve", "alice")
+    world.settle()
+    before = world.log.head().seq
+    world.rule("revoke", "alice")
+    for number in range(3):
+        world.say(ALICE, "alice", f"and now {number}")
+        world.offer(ALICE)
+        for _ in range(world.random.randint(0, 4)):
+            world.step()
+    world.settle()
+    answered = world.heads_at_rulings[-1]
+    records = world.log.read_stream(conversation_stream(ALICE))
+    turns = [record.seq for record in records if isinstance(record.event, Dispatched)]
+    return sum(turn > before for turn in turns), sum(turn > answered for turn in turns)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_strangers_who_ask_at_the_same_time_get_no_more_codes_than_the_limit(seed: int) -> None:
     world = World(seed, AccountPolicy("bot", dm_policy="pairing"))
@@ -113,3 +144,28 @@ def test_the_next_message_after_a_request_has_expired_gets_a_new_code() -> None:
     while world.step():
         world.now_ms += 1
     assert len(of(world, ALICE, MessageQueued)) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_groups_interrupted_turn_waits_until_its_members_are_known(seed: int) -> None:
+    world = World(seed, GROUPS)
+    world.members["ben", "team"] = frozenset({"ben", "zoe"})
+    run_dry(world)
+    world.say(TEAM, "zoe", "hello")
+    world.offer(TEAM)
+    while not of(world, TEAM, Dispatched):
+        assert world.step()
+    asked_before = world.asked.copy()
+    world.crash()
+    run_dry(world)
+    assert world.asked == asked_before, "asked before the members were known"
+    world.members["ben", "team"] = frozenset({"ben"})
+    world.settle()
+    assert [event.reason for event in of(world, TEAM, TurnCancelled)] == ["revoked"]
+    assert not of(world, TEAM, AgentReplied)
+
+
+def run_dry(world: World) -> None:
+    """Let everything happen that needs nothing new from the mesh."""
+    while world.step():
+        world.now_ms += 1

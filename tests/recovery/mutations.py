@@ -58,7 +58,7 @@ MUTATIONS = [
         "events/conversation/effects.py",
         "    if state.turn and known:",
         "    if state.turn:",
-        ("tests/actors/test_whole_system_machine.py",),
+        ("tests/actors/test_account_beside.py",),
     ),
     Mutation(
         "a turn goes on though its sender is no longer let in",
@@ -79,7 +79,7 @@ MUTATIONS = [
         "actors/account.py",
         "live = [stream] if done and self.system.router.is_live(stream) else []",
         "live: list[str] = []",
-        ("tests/actors/runtime/test_supervision.py",),
+        ("tests/actors/test_account_beside.py",),
     ),
     Mutation(
         "a group's new members are passed on after its messages",
