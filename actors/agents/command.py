@@ -154,7 +154,7 @@ class CommandAgent:
     def _from_json(self, text: str) -> Answer:
         try:
             reply = msgspec.json.decode(text, type=CommandReply)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             # Without its cause, which may quote what was written.
             raise AgentBroken(
                 f'{self._program} did not write JSON such as {{"text": "…"}} (output: json)'

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+from itertools import islice
 from typing import Any
 from unicodedata import category
 
@@ -21,6 +22,8 @@ _EXACT = 1e21
 """Below this JavaScript writes whole doubles without an exponent; here they become integers."""
 
 _SURROGATES = re.compile("([\ud800-\udbff][\udc00-\udfff])|[\ud800-\udfff]")
+_HASH = re.compile("[0-9A-Fa-f]{1,128}")
+_MAX_HASHES = 64
 _LONGEST_NAME = 120
 
 
@@ -34,7 +37,8 @@ def canonical(message: object) -> bytes:
     text = _text(message)
     if text is None:
         return b"json:" + _compact(_plain_json(message)).encode()
-    return b"text:" + _compact([text, *file_hashes(message)]).encode()
+    hashes = [_clean(file["hash"]) for file in _files(message)]
+    return b"text:" + _compact([text, *hashes]).encode()
 
 
 def plain_text(message: object) -> str:
@@ -51,8 +55,13 @@ def plain_text(message: object) -> str:
 
 
 def file_hashes(message: object) -> tuple[str, ...]:
-    """The hashes of the files attached to `message`, by which the Chat API hands them out."""
-    return tuple(_clean(file["hash"]) for file in _files(message))
+    """The hashes of the files attached to `message`, by which the Chat API hands them out.
+
+    They are recorded in the clear and outlive an erasure: so only what looks like a hash counts
+    (up to 64 bytes in hex), and no more than 64 of them.
+    """
+    hashes = (file["hash"] for file in _files(message))
+    return tuple(islice((found for found in hashes if _HASH.fullmatch(found)), _MAX_HASHES))
 
 
 def identity(key: bytes, chat: str, sender: str, time_ms: int, content: bytes, place: int) -> bytes:

@@ -133,7 +133,7 @@ class Completion:
             raise self._garbled(cut_off=text.startswith("{")) from None
         try:
             return msgspec.convert(found, _Chunk)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeError):  # the latter: a key is half a pair
             raise self._garbled(cut_off=False) from None
 
     def _garbled(self, *, cut_off: bool) -> AgentBroken:

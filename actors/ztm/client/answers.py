@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from actors.ztm.client.entries import RawMessage, raw_message
-from actors.ztm.client.lenient import parse_value, read_each, read_list
+from actors.ztm.client.lenient import converted, parse_value, read_each, read_list
 from actors.ztm.client.paths import checked
 from actors.ztm.errors import AnswerUnreadable, DangerousName
 
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+LABEL_CHARS = 255
+"""How much of a group's name is kept."""
 
 _PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----"
 
@@ -167,7 +170,7 @@ def group(data: bytes) -> GroupDetails:
     return GroupDetails(
         creator=_text(found.get("creator")),
         group=_text(found.get("group")),
-        name=_text(found.get("name")),
+        name=_label(found.get("name")),
         members=tuple(_good(found.get("members"), _name)),
     )
 
@@ -209,7 +212,7 @@ def _chat(value: object) -> Chat:
     if "peer" in found:
         return PeerChat(_name(found["peer"]), time, updated, latest)
     creator, group_id = _name(found.get("creator")), _name(found.get("group"))
-    return GroupChat(creator, group_id, _text(found.get("name")), time, updated, latest)
+    return GroupChat(creator, group_id, _label(found.get("name")), time, updated, latest)
 
 
 def _good(elements: object, read: Callable[[object], T]) -> list[T]:
@@ -221,10 +224,7 @@ def _convert(value: object, kind: type[T]) -> T:
     """The value as `kind`. The agent's numbers are doubles, ours are whole: rounded down."""
     if isinstance(value, dict):
         value = {key: _whole(inner) for key, inner in value.items()}
-    try:
-        return msgspec.convert(_whole(value), kind)
-    except msgspec.ValidationError as error:
-        raise AnswerUnreadable(str(error)) from None
+    return converted(_whole(value), kind)
 
 
 def _whole(value: object) -> object:
@@ -239,6 +239,14 @@ def _members(value: object) -> dict[str, object]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _label(value: object) -> str:
+    """A name that people read, chosen by a stranger: it goes into every decision, so it is bounded,
+    and UTF-8 can hold it (half a surrogate pair is `?`)."""
+    name = _text(value)
+    short = name if len(name) <= LABEL_CHARS else f"{name[: LABEL_CHARS - 1]}…"
+    return short.encode("utf-8", "replace").decode()
 
 
 def _name(value: object) -> str:

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+import msgspec
+
 from actors.ztm.errors import AnswerUnreadable
 
-__all__ = ["parse_value", "read_each", "read_list"]
+__all__ = ["converted", "parse_value", "read_each", "read_list"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,11 +33,24 @@ _MAX_FLAWS = 1_000
 _MAX_TOKENS = 500_000
 # The closing quote is optional: else a text that was cut off would cost a pass for each quote.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse_value(data: bytes) -> object:
     """The JSON value. Raises AnswerUnreadable, without quoting the data."""
     return _shallow(_loads(data.decode("utf-8", "replace")))
+
+
+def converted(value: object, kind: type[T]) -> T:
+    """A parsed JSON value as `kind`; keys that it does not know are ignored. Raises
+    AnswerUnreadable."""
+    try:
+        try:
+            return msgspec.convert(value, kind)
+        except UnicodeError:  # a key holds half a surrogate pair: no field is called so
+            return msgspec.convert(_without_half_pairs(value), kind)
+    except msgspec.ValidationError as error:
+        raise AnswerUnreadable(str(error)) from None
 
 
 def read_list(data: bytes, read: Callable[[object], U]) -> tuple[list[U], list[str]]:
@@ -133,6 +148,20 @@ def _double(digits: str) -> float | None:
 def _shallow(value: object) -> object:
     if _deeper_than(_MAX_DEPTH, value):
         raise AnswerUnreadable(_TOO_DEEP)
+    return value
+
+
+def _without_half_pairs(value: object) -> object:
+    """`value` without the keys that UTF-8 can't write."""
+    match value:
+        case dict():
+            return {
+                key: _without_half_pairs(inner)
+                for key, inner in value.items()
+                if not _SURROGATE.search(key)
+            }
+        case list():
+            return [_without_half_pairs(inner) for inner in value]
     return value
 
 

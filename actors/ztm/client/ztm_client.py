@@ -210,10 +210,16 @@ class ZtmClient:
         try:
             return read(data)
         except AnswerUnreadable as error:
-            raise AnswerUnreadable(
-                f"the answer to {self._public(path)} ({len(data)} bytes) is unreadable: {error};"
-                " see whether agentUrl leads to a ZTM Agent of a known version"
-            ) from error
+            why = str(error)
+            cause: Exception = error
+        except Exception as error:  # noqa: BLE001 - what we did not foresee in an answer is the
+            # answer's trouble, to be waited out; its words may quote the data, its kind does not.
+            why = type(error).__name__
+            cause = error
+        raise AnswerUnreadable(
+            f"the answer to {self._public(path)} ({len(data)} bytes) is unreadable: {why};"
+            " see whether agentUrl leads to a ZTM Agent of a known version"
+        ) from cause
 
     def _public(self, path: str) -> str:
         return public_url(self._base + path)

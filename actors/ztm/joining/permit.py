@@ -14,7 +14,7 @@ from msgspec import Struct
 from actors.configuration import PermitFile, PermitServer
 from actors.http.client import HttpClient, HttpError
 from actors.http.urls import public_url
-from actors.ztm.client.lenient import parse_value
+from actors.ztm.client.lenient import converted, parse_value
 from actors.ztm.errors import AnswerUnreadable, PermitUnusable
 
 __all__ = ["Permit", "PermitFile", "PermitServer", "PermitSource", "read_permit", "request_permit"]
@@ -115,8 +115,8 @@ def read_permit(path: Path) -> tuple[Permit, list[str]]:
 
 def _parsed(data: bytes, where: str) -> Permit:
     try:
-        permit = msgspec.convert(parse_value(data), Permit)
-    except (AnswerUnreadable, msgspec.ValidationError) as error:
+        permit = converted(parse_value(data), Permit)
+    except AnswerUnreadable as error:
         raise PermitUnusable(
             f"{where} gave no permit: {error}; a permit is JSON with ca, agent.certificate and a"
             " list bootstraps"

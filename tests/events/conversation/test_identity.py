@@ -299,3 +299,14 @@ def test_two_messages_have_one_identity_only_if_all_is_equal(
 def test_a_key_that_does_not_hide_is_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="key"):
         identity(key, "peer/alice", "alice", 5, b"text", 0)
+
+
+@pytest.mark.parametrize("words", ["see you at noon", "a" * 129, "g", "", "abc\n", "\ud800"])
+def test_what_is_no_hash_is_not_recorded_as_one_but_still_tells_messages_apart(words: str) -> None:
+    message = {"text": "look", "files": [{"hash": words}, {"hash": "abc"}]}
+    assert file_hashes(message) == ("abc",)
+    assert canonical(message) != canonical({"text": "look", "files": [{"hash": "abc"}]})
+
+
+def test_the_hashes_of_a_message_are_bounded() -> None:
+    assert len(file_hashes({"files": [{"hash": "abc"}] * 100_000})) == 64

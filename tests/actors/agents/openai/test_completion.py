@@ -182,6 +182,7 @@ def test_what_a_content_filter_cut_is_not_passed_on() -> None:
         ('{"choices": [{"message": {"content": 5}}], "x": "whisper"}', False),
         ('{"choices": [{"message": {"content": "whisper', True),
         ("data: whisper", False),
+        ('{"choices": [], "\\ud800": "whisper"}', False),
         ('data: {"choices": [{"delta": {"content": "whisper', True),
     ],
 )

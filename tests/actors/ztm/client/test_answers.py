@@ -73,6 +73,26 @@ def test_a_path_with_a_raw_control_character_does_not_hide_the_others() -> None:
     assert answers.files(data).files == {"/a\x01b": FileInfo("h"), "/c": FileInfo("i")}
 
 
+HALF = '"\\ud800": 1'
+
+
+def test_a_key_with_half_a_surrogate_pair_is_ignored_like_any_unknown_one() -> None:
+    agent = f'{{"username": "bot", {HALF}}}'
+    mesh = answers.mesh(f'{{"name": "demo", "agent": {agent}, {HALF}}}'.encode())
+    assert (mesh.name, mesh.agent.username) == ("demo", "bot")
+    listing = answers.files(f'{{"/a": {{"hash": "h", {HALF}}}, "/b": {{"hash": "i"}}}}'.encode())
+    assert listing.files == {"/a": FileInfo("h"), "/b": FileInfo("i")}
+    info = answers.answer(f'{{"username": "bot", {HALF}}}'.encode(), AppInfo)
+    assert info.username == "bot"
+
+
+def test_a_groups_name_is_bounded_and_can_be_written() -> None:
+    assert answers.group(b'{"name": "half \\ud800"}').name == "half ?"
+    name = answers.group(encoded({"name": "n" * 15_000_000})).name
+    assert len(name) == answers.LABEL_CHARS
+    assert name.endswith("n…")
+
+
 def test_chats_with_peers_and_groups() -> None:
     latest = {"time": 9, "sender": "alice", "message": {"text": "a"}}
     listing = answers.chats(

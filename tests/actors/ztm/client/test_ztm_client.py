@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.http.client import HttpClient
+from actors.ztm.client import answers
 from actors.ztm.client.answers import FileInfo, GroupDetails, PeerChat
 from actors.ztm.client.ztm_client import Limits, ZtmClient
 from actors.ztm.errors import (
@@ -226,6 +227,20 @@ async def test_an_answer_of_another_shape_is_unreadable_and_not_quoted(body: str
             await client.users()
     assert f"{server.url}{CHAT}/users ({len(body)} bytes) is unreadable" in str(caught.value)
     assert "html" not in str(caught.value)
+
+
+@in_loop
+async def test_whatever_reading_an_answer_raises_is_an_error_of_the_agent_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(data: bytes) -> None:
+        raise UnicodeEncodeError("utf-8", data.decode(), 0, 1, "hush")
+
+    monkeypatch.setattr(answers, "users", fail)
+    async with agent(lambda _: answer(200, "hush")) as (client, _):
+        with pytest.raises(AnswerUnreadable, match="is unreadable: UnicodeEncodeError") as caught:
+            await client.users()
+    assert "hush" not in str(caught.value)
 
 
 @in_loop

@@ -221,6 +221,7 @@ async def test_a_mesh_that_lost_its_hub_gets_time_before_a_permit_is_used() -> N
         (json_answer({"ca": "hush"}), "gave no permit: Object missing required field"),
         (json_answer(PERMIT | {"agent": {}}), "missing required field `certificate`"),
         (json_answer(PERMIT | {"bootstraps": "hush"}), "Expected `array`, got `str`"),
+        (json_answer({"\ud800": 1}), "missing required field"),
         (json_answer(PERMIT | {"ca": " "}), "ca or agent.certificate is empty"),
         (answer(200, b" " * 300_000), "larger than the 262144 bytes allowed"),
     ],
