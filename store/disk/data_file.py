@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from lmdb import verify
 
+from store.disk.folder import check_regular_files
 from store.errors import LogDamaged
 
 _MAGIC = 0xBEEFC0DE
@@ -32,11 +33,13 @@ class _Meta(NamedTuple):
 
 
 def check_data_file(path: Path) -> None:
-    """Raise `LogDamaged` when `path` is no LMDB file, or lacks pages that it needs.
+    """Raise `LogDamaged` when `path` is no LMDB file, or lacks pages that it needs; `LogUnusable`
+    when it, or another of the log's files, is no regular file.
 
     A healthy file can be some pages short: pages that were allocated and freed within one commit
     are never written. Then only a walk through all pages tells.
     """
+    check_regular_files(path.parent)
     with path.open("rb") as file:
         while True:
             meta = _newest(file.fileno(), path)

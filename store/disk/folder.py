@@ -19,21 +19,60 @@ LOCK_FILE = "lock"
 DAMAGED_FILE = "damaged"
 """Is there once damage was found in the log; says which."""
 
+_FILES = ("data.mdb", "lock.mdb", "keys", "keys.new", LOCK_FILE, DAMAGED_FILE)
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
 _log = logging.getLogger(__name__)
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make `folder`, 0700, if it isn't there; warn when others may write to it.
+    """Make `folder`, 0700, if it isn't there. It and its files are made private, with a warning
+    that says what they were.
 
     Raises `LogUnusable` when that can't be done.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = folder.stat().st_mode
+        _make_private(folder, 0o700)
+        check_regular_files(folder)
+        for name in _FILES:
+            if (folder / name).exists():
+                _make_private(folder / name, 0o600)
     except OSError as error:
         raise _unusable(folder, error) from error
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        _log.warning("others may write to the log's folder %s: chmod 0700 it", folder)
+
+
+def check_regular_files(folder: Path) -> None:
+    """Raise `LogUnusable` when one of the log's names leads to something else than a file: to open
+    a pipe would wait for ever, and a link leads out of the folder."""
+    for name in _FILES:
+        path = folder / name
+        try:
+            mode = path.lstat().st_mode
+        except OSError:  # it isn't there, or whoever opens it says why it can't
+            continue
+        if not stat.S_ISREG(mode):
+            raise LogUnusable(
+                f"the log's {name!r} is no regular file",
+                where=str(path),
+                found=_KINDS.get(stat.S_IFMT(mode), "a special file"),
+                cure="move it away; restore the file from a backup if it was there before",
+            )
+
+
+def _make_private(path: Path, allowed: int) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & ~allowed & 0o077:
+        path.chmod(mode & allowed)
+        _log.warning(
+            "others could open %s (mode %04o): its mode is now %04o", path, mode, mode & allowed
+        )
 
 
 def mark_damaged(folder: Path, error: LogDamaged) -> None:

@@ -1,19 +1,18 @@
 """`ztm-chat export`: conversations, to be read or archived without this program."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from ztm_chat.audit_commands.private_output import private_output
 from ztm_chat.audit_commands.time_option import TIME
 from ztm_chat.config_option import config_option, configuration
-from ztm_chat.failure import Failure
 from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import local_time
 
@@ -61,18 +60,8 @@ def command(
         click.echo(f"Signed: {sign(Path(output), signer)}", err=True)
 
 
-@contextmanager
-def _written(output: str | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
-    try:
-        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogatepass") as out:
-            yield out
-    except OSError as error:
-        msg = f"cannot write the export to {output}: {error.strerror}"
-        raise Failure(msg) from error
+def _written(output: str | None) -> AbstractContextManager[TextIO]:
+    return private_output(Path(output)) if output else nullcontext(sys.stdout)
 
 
 def _lines(log: "LmdbReader", selection: "Selection") -> Iterator[str]:

@@ -7,6 +7,7 @@ The signature is the plain one of RFC 8032 over the file's bytes, so any tool ca
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ztm_chat.audit_commands.private_output import private_output
 from ztm_chat.failure import UNUSABLE, Failure
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def signing_key(path: Path) -> "Ed25519PrivateKey":
 
 
 def sign(path: Path, key: "Ed25519PrivateKey") -> Path:
-    """Sign the file `path`; the signature's file, beside it."""
+    """Sign the file `path`; the signature's file, beside it. Raises `Failure`."""
     signature = path.with_name(path.name + ".sig")
-    signature.write_bytes(key.sign(path.read_bytes()))
+    with private_output(signature) as file:
+        file.buffer.write(key.sign(path.read_bytes()))
     return signature

@@ -1,6 +1,5 @@
 """The log on disk: opening, reading beside a writer, privacy, and who may write."""
 
-import logging
 import os
 import stat
 import threading
@@ -347,16 +346,6 @@ def test_only_the_owner_may_read_the_files(folder: Path) -> None:
     assert modes == dict.fromkeys(("data.mdb", "keys", "lock", "lock.mdb"), 0o600)
     assert stat.S_IMODE((folder / "deep").stat().st_mode) == 0o700
     log.close()
-
-
-def test_a_folder_that_others_may_write_to_is_warned_of(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder.mkdir()
-    folder.chmod(0o775)
-    with caplog.at_level(logging.WARNING):
-        LmdbLog.open(folder).close()
-    assert "others may write" in caplog.text
 
 
 def test_no_word_of_anybody_lies_open_on_the_disk(folder: Path) -> None:
