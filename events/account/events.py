@@ -111,7 +111,7 @@ class PersonErased(Event, frozen=True):
 
     What the mesh still shows of that person, in any conversation of the account, is not taken in
     again: messages whose `sent_ms` is at most `until_ms`, the moment of the erasure. `by`: by which
-    way it was asked for.
+    way it was asked for. A pending pairing request ends with it, since its code goes, too.
     """
 
     person: str

@@ -152,12 +152,21 @@ def _erased(state: AccountState, record: Recorded, event: PersonErased) -> dict[
     before = state.erased.get(event.person)
     until_ms = max(event.until_ms, before.until_ms if before else 0)
     erasure = Erasure(event.key_id, record.seq, until_ms)
-    return {"erased": {**state.erased, event.person: erasure}}
+    return _erasure_in(state, event.person, erasure)
 
 
 def _erasure_ended(state: AccountState, record: Recorded, event: ErasureEnded) -> dict[str, Any]:
     erasure = replace(state.erased[event.person], seq=record.seq, until_ms=event.until_ms)
-    return {"erased": {**state.erased, event.person: erasure}}
+    return _erasure_in(state, event.person, erasure)
+
+
+def _erasure_in(state: AccountState, person: str, erasure: Erasure) -> dict[str, Any]:
+    """With their messages goes the code that a stranger was sent, and so the request: nobody could
+    approve it any more."""
+    return {
+        "erased": {**state.erased, person: erasure},
+        "requests": _without(state.requests, person),
+    }
 
 
 def _without(kept: dict[str, _Kept], person: str) -> dict[str, _Kept]:

@@ -1,6 +1,7 @@
 """What is forgotten stays so, and is answered once, whatever happens in that very moment."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -178,3 +179,36 @@ def test_conversations_that_break_do_not_hold_up_the_erasure(
         world.step()
     assert world.rulings == ["anna"]
     assert world.log.key_id(PERSON) is None
+
+
+PAIRING = AccountPolicy("bot", dm_policy="pairing")
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("seed", range(25))
+def test_a_stranger_who_was_forgotten_gets_a_new_code(seed: int, *, crashes: bool) -> None:
+    world = World(seed, PAIRING)
+    world.settle()
+    world.say(ANNA, "anna", "let me in")
+    world.offer(ANNA)
+    for _ in range(world.random.randint(0, 30)):
+        world.step()
+    world.forget("anna")
+    for _ in range(world.random.randint(0, 30)):
+        world.step()
+    if crashes:
+        world.crash()
+    world.settle()
+    world.say(ANNA, "anna", "let me in, please")
+    world.settle()
+    request = world.account().requests["anna"]
+    assert world.log.body(request.seq), "a request whose code nobody can read"
+    world.rule("approve", "anna")
+    world.settle()
+    world.say(ANNA, "anna", "thank you")
+    world.settle()
+    assert [event.sender for event in events(world, Dispatched)] == ["anna"]
+
+
+def events(world: World, kind: type[Any]) -> list[Any]:
+    return [record.event for record in world.log.read() if isinstance(record.event, kind)]
