@@ -12,10 +12,12 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from events.conversation.wire_text import leaves_text
+
 SILENT = "ZTM_SILENT"
 """The whole answer of an agent that wants nothing said."""
 
-MODEL_NAME = re.compile(r"[\w./:@+-]{1,128}", re.ASCII)
+MODEL_NAME = re.compile(r"[\w./:@+-]{1,64}", re.ASCII)
 MAX_TOKENS = 2**53
 
 
@@ -134,13 +136,13 @@ def spoken(
     tokens_in: int | None = None,
     tokens_out: int | None = None,
 ) -> Answer:
-    """An agent's words as an answer, `SILENT` heeded; raises `AgentBroken` if there are none.
+    """An agent's words as an answer, `SILENT` heeded; raises `AgentBroken` if nothing can be sent.
 
     A model's name and token counts come from a stranger's program and go to the log: those that
     don't look like a name or a count are left out.
     """
     silent = text.strip() == SILENT
-    if not text.strip():
+    if not leaves_text(text):
         raise AgentBroken(
             f"the agent gave an empty answer; to say nothing, answer {SILENT}",
             transient=True,

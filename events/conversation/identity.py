@@ -64,6 +64,19 @@ def file_hashes(message: object) -> tuple[str, ...]:
     return tuple(islice((found for found in hashes if _HASH.fullmatch(found)), _MAX_HASHES))
 
 
+def says_nothing(message: object) -> bool:
+    """Whether `message` is none: `null` (or a number that JSON can't write), an empty list, or an
+    object without a field that says anything. Its `id` alone says nothing.
+    """
+    if isinstance(message, dict):
+        return _text(message) is None and all(
+            name == "id" or field is None or field in ([], {}) for name, field in message.items()
+        )
+    if isinstance(message, int | float):
+        return _number(message) is None
+    return message is None or message == []
+
+
 def identity(key: bytes, chat: str, sender: str, time_ms: int, content: bytes, place: int) -> bytes:
     """The name of a message, 16 bytes: BLAKE2b under the person's `key` (1 to 64 bytes).
 

@@ -14,6 +14,7 @@ from events.conversation.events import (
     MessageSeen,
 )
 from events.conversation.state import Turn
+from events.conversation.wire_text import leaves_text
 from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
 from events.streams import PeerId
@@ -41,26 +42,30 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def decide_reply(context: DecisionContext, turn: int, attempt: int, reply: Reply) -> list[Draft]:
-    """Record the answer to `turn` and queue it for the wire; nothing when it isn't awaited."""
+    """Record the answer to `turn` and queue it for the wire; nothing when it isn't awaited.
+
+    An answer of which nothing can be sent is a failed attempt, unless the agent chose silence.
+    """
     current = _awaited(context, turn, attempt)
     if current is None:
         return []
+    if not reply.silent and not leaves_text(reply.text):
+        return decide_failure(context, turn, attempt, Failure("EmptyReply", transient=True))
     builder = DecisionBuilder(context)
     body = builder.body(current.sender, reply.text)
-    silent = reply.silent or not reply.text.strip()
     replied = AgentReplied(
         turn=turn,
         attempt=attempt,
         body=body.digest,
         length=len(reply.text),
-        silent=silent,
+        silent=reply.silent,
         elapsed_ms=reply.elapsed_ms,
         model=reply.model,
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
     )
     builder.add(replied, body, by=current)
-    if not silent:
+    if not reply.silent:
         builder.queue("reply", current.sender, reply.text, answers=turn, by=current)
     return builder.done()
 

@@ -4,6 +4,8 @@ import re
 from typing import NamedTuple
 from unicodedata import category
 
+from events.blank import is_blank
+
 MIN_LIMIT = 150
 """Smallest `limit` of `chunks`, characters: leaves room for a code block's marks and the notice."""
 
@@ -36,6 +38,11 @@ def safe_for_wire(text: str) -> tuple[str, int]:
         return _harmless(found)
 
     return _UNSAFE.sub(replace, text), changed
+
+
+def leaves_text(text: str) -> bool:
+    """Whether a reader sees anything of `text` once it is safe for the wire."""
+    return not is_blank(safe_for_wire(text)[0])
 
 
 def _harmless(found: re.Match[str]) -> str:

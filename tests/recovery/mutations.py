@@ -169,6 +169,27 @@ MUTATIONS = [
         ("tests/events/policy/test_mention.py",),
     ),
     Mutation(
+        "a model's name that echoes the key is recorded",
+        "actors/agents/openai/completion.py",
+        "named and key.is_echoed_in(named)",
+        "False",
+        ("tests/actors/agents/openai/test_openai_agent.py",),
+    ),
+    Mutation(
+        "an answer of which nothing can be sent counts as an answer",
+        "events/conversation/turns.py",
+        "if not reply.silent and not leaves_text(reply.text):",
+        "if False:",
+        ("tests/events/conversation/test_turns.py",),
+    ),
+    Mutation(
+        "the agent is asked the word null",
+        "actors/ztm/reading/arrival_factory.py",
+        "            malformed=says_nothing(message.message),\n",
+        "",
+        ("tests/actors/ztm/reading/test_arrival_factory.py",),
+    ),
+    Mutation(
         "a snapshot of other code is believed",
         "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",

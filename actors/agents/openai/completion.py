@@ -10,6 +10,7 @@ import re
 
 import msgspec
 
+from actors.agents.openai.secret import Secret
 from actors.agents.openai.server_errors import from_error
 from actors.agents.protocol import (
     AgentBroken,
@@ -88,8 +89,11 @@ class Completion:
         elif line.startswith("data:"):
             self._data(line.removeprefix("data:").strip())
 
-    def answer(self, *, model: str) -> Answer:
-        """The whole answer; `model` is the one that was asked, if the server names none."""
+    def answer(self, *, model: str, key: Secret | None = None) -> Answer:
+        """The whole answer; `model` is the one that was asked, if the server names none.
+
+        What a server echoes of the `key` stays out of it.
+        """
         if self._streamed:
             if not self.done and self._finish is None:
                 raise AgentUnavailable(
@@ -100,9 +104,13 @@ class Completion:
         text = self._whole_text()
         if not text or self._finish == "content_filter":
             raise self._unusable()
+        named = self._model
+        if key is not None:
+            text = key.taken_out_of(text)
+            named = None if named and key.is_echoed_in(named) else named
         return spoken(
             text,
-            model=self._model or model,
+            model=named or model,
             tokens_in=self._usage.prompt_tokens,
             tokens_out=self._usage.completion_tokens,
         )

@@ -66,16 +66,17 @@ class OpenAIAgent:
 
     async def ask(self, question: Question) -> Answer:
         """One request; leaving early, also by cancellation, closes the connection."""
+        key = self._key() if self._key else None
         try:
             async with self._client.stream(
                 "POST",
                 self._url,
                 json=self._request(question),
-                headers=self._headers(question),
+                headers=self._headers(question, key),
                 timeout_s=self._settings.timeout_ms / 1000,
                 max_bytes=MAX_BODY_BYTES,
             ) as response:
-                return await self._read(response)
+                return await self._read(response, key)
         except HttpError as error:
             # Without its cause: the layers below may quote what the server sent.
             raise self._failure(error) from None
@@ -100,15 +101,15 @@ class OpenAIAgent:
             request["stream_options"] = {"include_usage": True}
         return {name: value for name, value in request.items() if name not in settings.omit}
 
-    def _headers(self, question: Question) -> Mapping[str, str]:
+    def _headers(self, question: Question, key: Secret | None) -> Mapping[str, str]:
         # Hashed, because it holds names, of which a header could carry only some.
         digest = hashlib.sha256(question.key.encode("utf-8", "surrogatepass")).hexdigest()
         headers = self._settings.headers | {"idempotency-key": digest}
-        if self._key is not None:
-            headers["authorization"] = f"Bearer {self._key().reveal()}"
+        if key is not None:
+            headers["authorization"] = f"Bearer {key.reveal()}"
         return headers
 
-    async def _read(self, response: StreamedAnswer) -> Answer:
+    async def _read(self, response: StreamedAnswer, key: Secret | None) -> Answer:
         if not 200 <= response.status < 300:
             body = await self._error_body(response)
             raise from_status(
@@ -119,7 +120,7 @@ class OpenAIAgent:
             completion.feed(line)
             if completion.done:
                 break
-        return completion.answer(model=self._settings.model)
+        return completion.answer(model=self._settings.model, key=key)
 
     async def _error_body(self, response: StreamedAnswer) -> bytes:
         try:

@@ -13,6 +13,10 @@ from typing import NoReturn
 from actors.agents.protocol import AgentRefused
 
 MAX_KEY_BYTES = 8_192
+ECHO_CHARS = 8
+"""So many characters of a secret in a row echo it. A shorter key (`none`) is no secret."""
+LEAST_REDACTED_CHARS = 16
+"""In an answer's text a secret is replaced from this length on: shorter ones may be words."""
 
 
 class Secret:
@@ -26,6 +30,18 @@ class Secret:
     def reveal(self) -> str:
         """The text itself, for the one place that has to send it."""
         return self._text
+
+    def is_echoed_in(self, text: str) -> bool:
+        """Whether `text` holds a piece of the secret, in upper or lower case."""
+        secret, text = self._text.lower(), text.lower()
+        pieces = (secret[at : at + ECHO_CHARS] for at in range(len(secret) - ECHO_CHARS + 1))
+        return any(piece in text for piece in pieces)
+
+    def taken_out_of(self, text: str) -> str:
+        """`text` with the whole secret replaced, wherever a server quoted it."""
+        if len(self._text) < LEAST_REDACTED_CHARS:
+            return text
+        return text.replace(self._text, "[redacted]")
 
     def __repr__(self) -> str:
         return "Secret(hidden)"

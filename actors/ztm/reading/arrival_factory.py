@@ -11,7 +11,13 @@ import msgspec
 from actors.ztm.client.entries import RawEntry, RawMessage
 from events.conversation.arrivals import Arrival
 from events.conversation.events import Source
-from events.conversation.identity import canonical, file_hashes, identity, plain_text
+from events.conversation.identity import (
+    canonical,
+    file_hashes,
+    identity,
+    plain_text,
+    says_nothing,
+)
 from events.conversation.policy_context import person_key
 from events.event import SALT_BYTES
 from events.streams import ConversationId, conversation_stream
@@ -113,6 +119,7 @@ class ArrivalFactory:
             salt=self._salt(SALT_BYTES),
             files=file_hashes(message.message),
             wire_id=wire_id if isinstance(wire_id, str) else "",
+            malformed=says_nothing(message.message),
         )
 
     def _unreadable(

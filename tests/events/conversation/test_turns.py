@@ -79,7 +79,7 @@ def test_what_a_reply_cost_is_kept() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n", "NO_REPLY"])
 def test_a_silent_reply_sends_nothing_and_ends_the_turn(text: str) -> None:
-    events = asked().agent_replies(text, silent=bool(text.strip()))
+    events = asked().agent_replies(text, silent=True)
     assert kinds(events) == ["AgentReplied", "WatermarkAdvanced"]
     assert isinstance(events[0], AgentReplied)
     assert events[0].silent
@@ -104,11 +104,20 @@ def test_what_would_destroy_a_message_is_taken_out_and_counted() -> None:
     assert events[1].changed == 2
 
 
-def test_a_reply_of_nothing_but_what_destroys_a_message_ends_the_turn() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n", "\x01\x02", "\x1b[31m\x1b[0m", "\u200b\u2060", "\u3164", " \x00\u202e "],
+    ids=["empty", "blanks", "controls", "colours", "zero width", "filler", "all of them"],
+)
+def test_a_reply_of_which_nothing_can_be_sent_is_no_reply(text: str) -> None:
     story = asked()
-    events = story.agent_replies("\x01\x02")
-    assert "MessageQueued" not in kinds(events)
-    assert story.state.at_rest
+    for _ in range(OPEN_DOOR.attempts - 1):
+        [failed] = story.agent_replies(text)
+        assert isinstance(failed, AgentFailed)
+        assert (failed.error, failed.transient) == ("EmptyReply", True)
+    events = story.agent_replies(text)
+    assert kinds(events) == ["AgentFailed", "MessageDeadLettered", "MessageQueued"]
+    assert story.texts(events) == [OPEN_DOOR.apology]
 
 
 def test_a_reply_counts_once() -> None:

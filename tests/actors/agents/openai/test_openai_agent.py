@@ -427,6 +427,30 @@ def test_the_key_shows_nowhere(
     assert KEY not in str(caught.value) + repr(caught.value) + trace + caplog.text
 
 
+def naming(model: str, text: str = "Hello.") -> Reply:
+    choice = {"message": {"content": text}, "finish_reason": "stop"}
+    return says(json.dumps({"choices": [choice], "model": model}).encode(), JSON)
+
+
+@pytest.mark.parametrize("model", [KEY, KEY.upper(), f"gpt/{KEY}:1", KEY[3:], f"m-{KEY[4:12]}"])
+def test_a_model_name_that_echoes_the_key_is_not_recorded(question: Build, model: str) -> None:
+    assert ask(naming(model), question())[0] == Answer("Hello.", model="asked")
+
+
+@pytest.mark.parametrize("model", ["m" * 65, "two words", "m\u202e", "\x1b[31m"])
+def test_what_is_no_model_name_is_not_recorded(question: Build, model: str) -> None:
+    assert ask(naming(model), question())[0] == Answer("Hello.")
+
+
+def test_another_model_than_was_asked_is_recorded(question: Build) -> None:
+    assert ask(naming("vendor/m-1:2024"), question())[0].model == "vendor/m-1:2024"
+
+
+def test_an_answer_that_quotes_the_key_is_sent_without_it(question: Build) -> None:
+    answer, _ = ask(naming("m-1", f"You sent Bearer {KEY}."), question())
+    assert answer.text == "You sent Bearer [redacted]."
+
+
 def test_many_questions_are_asked_at_a_time(question: Build) -> None:
     async def conversation() -> list[Answer]:
         together = asyncio.Barrier(10)

@@ -76,3 +76,8 @@ def test_what_can_be_no_key_is_refused_unquoted(tmp_path: Path, content: bytes) 
     with pytest.raises(AgentRefused) as caught:
         key_from_file(key_file(tmp_path, content))
     assert "whis" not in str(caught.value)
+
+
+def test_a_key_that_is_a_word_is_no_secret() -> None:
+    assert not Secret("ollama").is_echoed_in("ollama/llama3")
+    assert Secret("lm-studio").taken_out_of("I run in lm-studio.") == "I run in lm-studio."

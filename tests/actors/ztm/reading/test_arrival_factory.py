@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,24 @@ def test_what_cannot_be_read_arrives_once_as_malformed() -> None:
     good, bad = FACTORY.from_files(ALICE, [file])
     assert (good.malformed, bad.malformed, bad.text) == (False, True, "")
     assert FACTORY.from_files(ALICE, [file])[1].identity == bad.identity
+
+
+NOTHINGS = ["null", "1e999", "[]", "{}", '{"text": null}', '{"files": [], "id": "x"}']
+
+
+@pytest.mark.parametrize("message", ["", *(f', "message": {nothing}' for nothing in NOTHINGS)])
+def test_a_message_that_says_nothing_is_malformed_whoever_shows_it(message: str) -> None:
+    (shown,) = from_feed(f'[{{"time": 1{message}}}]'.encode())
+    (told,) = from_chat(f'[{{"time": 1, "sender": "alice"{message}}}]'.encode())
+    assert shown.malformed
+    assert told.malformed
+    assert shown.identity == told.identity
+
+
+@pytest.mark.parametrize("message", ['"null"', "false", "0", "[null]", '{"a": 0}', '{"text": ""}'])
+def test_a_message_that_says_anything_is_not_malformed(message: str) -> None:
+    (shown,) = from_feed(f'[{{"time": 1, "message": {message}}}]'.encode())
+    assert not shown.malformed
 
 
 def test_the_chat_could_have_shown_it_since_it_was_last_asked() -> None:
