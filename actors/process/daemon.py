@@ -184,6 +184,7 @@ class Daemon:
             self.actors.tell(stream, message)
 
     def _tick(self) -> None:
+        self.log.clear_stale_readers()
         if self.actors is not None:
             self.actors.tick()
 

@@ -63,6 +63,8 @@ def status(
             "stalled": stats.stalled,
             "failed": stats.failed,
             "scrub": stats.scrub,
+            "readers": stats.readers,
+            "freedSlots": stats.freed_slots,
         },
         "accounts": [
             _account(account, log, health.get(account.id), work, foreign, now_ms, run)

@@ -119,6 +119,7 @@ def _opened(place: Path, log: EventLog, *, readonly: bool) -> Iterator[Places]:
             raise IndexUnfit(error.what) from error
     env = open_environment(place, readonly=readonly, map_size=MAP_SIZE)
     try:
+        env.reader_check()
         yield Places(env, log, create=not readonly)
     finally:
         env.close()

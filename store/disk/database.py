@@ -1,6 +1,7 @@
 """LMDB's environment with the log's tables, shared by the threads of a process."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,9 +17,13 @@ from store.disk.layout import (
     Transaction,
     open_environment,
     open_tables,
+    readers_full,
 )
 from store.disk.read_write_lock import ReadWriteLock
 from store.errors import LogDamaged, LogUnusable
+
+_ATTEMPTS = 100
+_PAUSE_S = 0.01
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -41,11 +46,15 @@ class Database:
         check_data_file(self.data)
         try:
             self._env = open_environment(folder, readonly=readonly, map_size=map_size)
+        except lmdb.ReadersFullError as error:
+            raise readers_full(str(folder)) from error
         except (lmdb.Error, OSError) as error:
             raise LogUnusable(
                 "the log can't be opened", where=str(folder), found=str(error)
             ) from error
+        self.freed_slots = 0
         try:
+            self.clear_stale_readers()
             self.tables, about = open_tables(self._env, str(self.data))
         except BaseException:
             self._env.close()
@@ -59,6 +68,7 @@ class Database:
         **kwargs: _P.kwargs,
     ) -> _T:
         """What `ask` finds in one read transaction."""
+        attempt = 0
         while True:
             self._gate.enter()
             try:
@@ -68,9 +78,11 @@ class Database:
             except lmdb.MapResizedError:
                 pass  # by a writer in another process: take its size over, and ask again
             except lmdb.ReadersFullError as error:
-                raise LogUnusable(
-                    "too many processes read the log", where=str(self.folder), found=str(error)
-                ) from error
+                attempt += 1
+                if not self.clear_stale_readers() and attempt > _ATTEMPTS:
+                    raise readers_full(str(self.folder)) from error
+                time.sleep(_PAUSE_S)  # reads are short: a slot is free soon
+                continue
             except (lmdb.Error, *UNREADABLE) as error:
                 raise self.damaged(error) from error
             finally:
@@ -86,9 +98,21 @@ class Database:
         with self._gate.alone():
             self._env.set_mapsize(size)
 
-    def clear_stale_readers(self) -> None:
-        """Let go what processes that died in a read transaction hold; it makes the file grow."""
-        self._env.reader_check()
+    def clear_stale_readers(self) -> int:
+        """Free the slots of processes that died in a read transaction; gives how many.
+
+        Until then the file grows, for the pages that they read aren't used again.
+        """
+        freed = self._env.reader_check()
+        self.freed_slots += freed
+        return freed
+
+    @property
+    def readers(self) -> int:
+        """How many other processes are in a read transaction now (dead ones until cleared)."""
+        lines = self._env.readers().splitlines()
+        pids = {line.split()[0] for line in lines if line.split()[0].isdecimal()}
+        return len(pids - {str(self._pid)})
 
     @property
     def map_size(self) -> int:

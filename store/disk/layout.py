@@ -28,7 +28,7 @@ import msgspec
 
 from events.codec import FORMAT, UNREADABLE
 from store.disk.position import Position
-from store.errors import LogDamaged, LogTooNew
+from store.errors import LogDamaged, LogTooNew, LogUnusable
 
 if TYPE_CHECKING:
     Transaction = lmdb.Transaction[bytes]
@@ -45,6 +45,9 @@ MAP_SIZE = 64 << 30
 
 MAX_MAP_SIZE = 1 << 40
 """Bytes up to which the map may grow."""
+
+MAX_READERS = 512
+"""Slots for read transactions, of all processes together; the first one to open the log decides."""
 
 ABOUT = b"about"
 POSITION = b"position"
@@ -137,7 +140,7 @@ def open_environment(folder: Path, *, readonly: bool, map_size: int) -> lmdb.Env
         metasync=True,
         writemap=False,
         max_dbs=len(TABLES),
-        max_readers=512,
+        max_readers=MAX_READERS,
         max_spare_txns=0,
         lock=True,
     )
@@ -148,13 +151,25 @@ def create_tables(env: lmdb.Environment) -> Tables:
     return Tables(*(env.open_db(name) for name in TABLES))
 
 
+def readers_full(where: str) -> LogUnusable:
+    """The error when no slot for a read transaction is free."""
+    return LogUnusable(
+        "too many processes read the log",
+        where=where,
+        found="every slot for readers is taken",
+        cure="end some of them and try again; a running daemon frees the slots of processes that "
+        "died every 30 seconds, and a start of the daemon does, too",
+    )
+
+
 def open_tables(env: lmdb.Environment, where: str) -> tuple[Tables, About]:
-    """The tables of a log that exists. Raises `LogTooNew`, and `LogDamaged` for another file."""
+    """The tables of a log that exists. Raises `LogTooNew`, `LogUnusable` when too many processes
+    read it, and `LogDamaged` for another file."""
     try:
-        meta = env.open_db(b"meta", create=False)
-        with env.begin(db=meta) as txn:
-            about = _read_about(txn.get(ABOUT), where)
+        about = _read_about(_about(env), where)
         return Tables(*(env.open_db(name, create=False) for name in TABLES)), about
+    except lmdb.ReadersFullError as error:
+        raise readers_full(where) from error
     except lmdb.Error as error:
         raise LogDamaged("not a ztm-chat log", where=where, found=str(error)) from error
 
@@ -162,6 +177,13 @@ def open_tables(env: lmdb.Environment, where: str) -> tuple[Tables, About]:
 def describe(log_id: str, created: int) -> bytes:
     """The value of `about` in a new log."""
     return encode(About(_KIND, FORMAT, log_id, created))
+
+
+def _about(env: lmdb.Environment) -> bytes | None:
+    # A function of its own, for a transaction keeps its slot for as long as something names it.
+    meta = env.open_db(b"meta", create=False)
+    with env.begin(db=meta) as txn:
+        return txn.get(ABOUT)
 
 
 def _read_about(value: bytes | None, where: str) -> About:

@@ -90,7 +90,8 @@ class LogStats(msgspec.Struct, frozen=True):
     `used` is what the map's pages take and `file` what the disk gives; `map_size` may grow to
     `max_map_size`. `waiting` appends are not yet committed. `stalled` and `failed` say in a
     sentence what keeps the log from writing, and what to do; `scrub` says what keeps the background
-    scrub from its work.
+    scrub from its work. `readers` other processes are reading now; `freed_slots` is how many died
+    while they did, and were cleared away since the log was opened.
     """
 
     events: int
@@ -101,6 +102,8 @@ class LogStats(msgspec.Struct, frozen=True):
     max_map_size: int = 0
     commits: int = 0
     waiting: int = 0
+    readers: int = 0
+    freed_slots: int = 0
     stalled: str | None = None
     failed: str | None = None
     scrub: str | None = None

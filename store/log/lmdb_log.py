@@ -90,7 +90,6 @@ class LmdbLog(LmdbReader):
             refuse_if_marked(folder)
             create_if_absent(folder, log_id=entropy(4).hex(), now=clock_ns())
             database, position = _open_database(folder, undo, readonly=False, map_size=map_size)
-            database.clear_stale_readers()
             keyring = Keyring(folder / KEYS_FILE, entropy=entropy, writable=True)
             committer = Committer(
                 database,
@@ -167,6 +166,10 @@ class LmdbLog(LmdbReader):
         """
         self._writer.fail(str(error))
         mark_damaged(self._database.folder, error)
+
+    def clear_stale_readers(self) -> None:
+        """Free what processes hold that died while they read the log; to be called now and then."""
+        self._database.clear_stale_readers()
 
     def report_scrub(self, trouble: str | None) -> None:
         """What keeps the log from being scrubbed now, for `stats`; `None`: nothing."""

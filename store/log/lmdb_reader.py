@@ -154,6 +154,8 @@ class LmdbReader:
             file=self._database.data.stat().st_size,
             map_size=self._database.map_size,
             max_map_size=self._database.map_size,
+            readers=self._database.readers,
+            freed_slots=self._database.freed_slots,
         )
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ import msgspec
 from store.disk.creation import KEYS_FILE, sync_folder
 from store.disk.data_file import check_data_file
 from store.disk.folder import FolderLock, prepare_folder
-from store.disk.layout import DATA_FILE, MAP_SIZE, open_environment
+from store.disk.layout import DATA_FILE, MAP_SIZE, open_environment, readers_full
 from store.errors import LogDamaged, LogUnusable
 from store.log.event_log import Head
 from store.log.lmdb_log import LmdbLog
@@ -143,10 +143,13 @@ def _copy_data(folder: Path, copy: Path) -> None:
     try:
         env = open_environment(folder, readonly=True, map_size=MAP_SIZE)
         try:
+            env.reader_check()
             env.copyfd(fd, compact=True)
         finally:
             env.close()
         os.fsync(fd)
+    except lmdb.ReadersFullError as error:
+        raise readers_full(str(folder)) from error
     except lmdb.Error as error:
         raise LogUnusable("the log can't be copied", where=str(copy), found=str(error)) from error
     finally:

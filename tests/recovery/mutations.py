@@ -54,6 +54,13 @@ MUTATIONS = [
         "",
     ),
     Mutation(
+        "the slots of readers that died are never freed",
+        "store/disk/database.py",
+        "freed = self._env.reader_check()",
+        "freed = 0",
+        ("tests/store/log/test_dead_readers.py",),
+    ),
+    Mutation(
         "after a restart a group is served before its members are known",
         "events/conversation/effects.py",
         "    if state.turn and known:",

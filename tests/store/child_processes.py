@@ -21,7 +21,7 @@ from store.disk.layout import DATA_FILE
 from store.errors import LogError
 from store.log.event_log import Committed, LogFailed, Outcome
 from store.log.lmdb_log import LmdbLog
-from store.maintenance.backup import fresh_folder
+from store.maintenance.backup import back_up, fresh_folder
 from store.maintenance.check import examine
 from store.maintenance.isolation import run_isolated
 from tests.store.builders import ALICE, BOB, add, add_all, body, seen, tick
@@ -196,6 +196,32 @@ def cut(folder: Path) -> None:
 def work_apart_for_ever(folder: Path) -> None:
     """Begin a new folder in a process apart, and never finish it."""
     run_isolated(folder, begin_folder, folder)
+
+
+def stay_in_a_read(folder: Path) -> None:
+    """Open the log, and hold a read transaction until killed."""
+
+    def wait(txn: object, tables: object) -> None:
+        say(reading=True)
+        sys.stdin.read()
+
+    LmdbLog.open_reader(folder)._database.query(wait)
+
+
+def read_all(folder: Path) -> None:
+    """Read the log, or say why not."""
+    try:
+        say(events=len(content(folder)))
+    except LogError as error:
+        say(error=str(error))
+
+
+def copy_it(folder: Path) -> None:
+    """Back the log up, or say why not."""
+    try:
+        say(events=back_up(folder, folder.with_name("copy")).head.seq)
+    except LogError as error:
+        say(error=str(error))
 
 
 def begin_folder(folder: Path) -> None:

@@ -54,6 +54,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"Log {log['path']}: {log['events']:,} events, {log['bytes']:,} bytes.",
     ]
     lines += [f"  {log[trouble]}" for trouble in ("stalled", "failed", "scrub") if log[trouble]]
+    if log["readers"] or log["freedSlots"]:
+        lines.append(
+            f"  {log['readers']} other processes are reading it;"
+            f" slots freed of readers that died: {log['freedSlots']}"
+        )
     if found["run"]:
         lines += _run(found["run"])
     for account in found["accounts"]:

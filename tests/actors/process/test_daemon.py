@@ -12,6 +12,7 @@ from events.streams import account_stream
 from tests.actors.daemon_runs import Start, events, replies, seen, texts
 from tests.actors.http_servers import Model, tls_proxy
 from tests.actors.ztm.certificates import Authority, demanding
+from tests.store.processes import child, heard
 from ztm_chat.mesh import Mesh, MeshAgent
 
 
@@ -182,3 +183,15 @@ def test_colours_of_a_terminal_never_reach_the_wire(
         alice.send("my-bot", "what colour?")
         entries = alice.wait_for(replies(1), sender="my-bot")
     assert texts(entries) == ["red alert"]
+
+
+def test_readers_are_shown_and_the_slots_of_dead_ones_are_freed_on_the_tick(start: Start) -> None:
+    with start() as daemon:
+        with child("stay_in_a_read", daemon.config.store.path) as reader:
+            assert heard(reader) == {"reading": True}
+            daemon._tick()
+            assert daemon.status()["log"]["readers"] == 1
+            assert daemon.status()["log"]["freedSlots"] == 0
+        daemon._tick()
+        assert daemon.status()["log"]["readers"] == 0
+        assert daemon.status()["log"]["freedSlots"] == 1
