@@ -268,10 +268,30 @@ def test_an_html_export_runs_nothing_and_hides_nothing(written: Path) -> None:
 def test_no_csv_cell_is_a_formula(copy: Path) -> None:
     from ztm_chat.printing.decision_rows import csv_record
 
-    for cell in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "=1\n2"):
+    for cell in (*"=+-@", "=1+1", "\tx", "\n=1+1", "=1\n2", "＝1", "＋1", "－1", "＠x"):
         (parsed,) = next(csv.reader(io.StringIO(csv_record([cell]), newline="")))
         assert parsed == f"'{cell}"
     assert next(csv.reader(io.StringIO(csv_record(['a"b', "c,d", None])))) == ['a"b', "c,d", ""]
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\x00b\x07c\x7f\x9b", "a\\x00b\\x07c\\x7f\\x9b"),
+        ("\u202egpj.exe\u2066\u200b\u2028", "\\u202egpj.exe\\u2066\\u200b\\u2028"),
+        ("right\rwrong", "right\\rwrong"),
+        ("\r=1+1", "\\r=1+1"),
+        ("\ud800", "\\ud800"),
+        ("two\nlines\tand a tab, 你好 é", "two\nlines\tand a tab, 你好 é"),
+        ("\x00=1+1", "\\x00=1+1"),
+    ],
+)
+def test_no_csv_cell_moves_a_cursor_or_hides_anything(raw: str, shown: str) -> None:
+    from ztm_chat.printing.decision_rows import csv_record
+
+    (parsed,) = next(csv.reader(io.StringIO(csv_record([raw]), newline="")))
+    assert parsed == shown
 
 
 # forget

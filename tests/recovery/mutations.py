@@ -61,6 +61,13 @@ MUTATIONS = [
         ("tests/store/log/test_dead_readers.py",),
     ),
     Mutation(
+        "a control character reaches a spreadsheet as it is",
+        "bin/ztm_chat/printing/decision_rows.py",
+        "[visible(cell, _KEPT) for cell in texts]",
+        "list(texts)",
+        ("tests/bin/test_audit_commands.py",),
+    ),
+    Mutation(
         "after a restart a group is served before its members are known",
         "events/conversation/effects.py",
         "    if state.turn and known:",

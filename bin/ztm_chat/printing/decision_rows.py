@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from events.streams import PeerId
-from ztm_chat.printing.terminal import local_time, safe
+from ztm_chat.printing.terminal import local_time, safe, visible
 
 if TYPE_CHECKING:
     from store.audit.decisions import Decision
@@ -33,7 +33,10 @@ COLUMNS = (
 )
 """The columns of CSV."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet may take for the beginning of a formula, some also in full width."""
+
+_KEPT = "\t\n"
 
 
 def line(decision: "Decision", text: str | None) -> str:
@@ -93,10 +96,10 @@ def as_csv(decision: "Decision", text: str | None) -> str:
 
 def csv_record(cells: list[Any]) -> str:
     """Cells as one record. A cell that a spreadsheet would run as a formula gets a `'` before
-    it."""
+    it; control and invisible characters are escaped, but for tabs and line feeds."""
     written = io.StringIO(newline="")
     texts = ("" if cell is None else str(cell) for cell in cells)
-    plain_cells = (text.encode(errors="backslashreplace").decode() for text in texts)
+    plain_cells = [visible(cell, _KEPT) for cell in texts]
     guarded = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in plain_cells]
     csv.writer(written).writerow(guarded)
     return written.getvalue().removesuffix("\r\n")

@@ -10,11 +10,17 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 def safe(text: str, limit: int = 2_000) -> str:
     """`text` in one line, with control and invisible characters escaped, cut at `limit`."""
-    shown = "".join(
-        char if category(char) not in _UNSAFE else char.encode("unicode_escape").decode("ascii")
-        for char in text[:limit]
+    return visible(text[:limit]) + ("…" if len(text) > limit else "")
+
+
+def visible(text: str, kept: str = "") -> str:
+    """`text` with control and invisible characters escaped, except those that are `kept`."""
+    return "".join(
+        char
+        if char in kept or category(char) not in _UNSAFE
+        else char.encode("unicode_escape").decode("ascii")
+        for char in text
     )
-    return shown + ("…" if len(text) > limit else "")
 
 
 def as_json_line(value: Any) -> str:
