@@ -213,7 +213,8 @@ class ConversationActor(EventSourced[ConversationState]):
         account, effects = self.policy_context.account, self.system.effects
         match effect:
             case Ask(turn, attempt):
-                effects.begin(AskTask(account, self.stream, turn, attempt))
+                context = self.state.turn.context if self.state.turn else ()
+                effects.begin(AskTask(account, self.stream, turn, attempt, context))
             case Send(version):
                 queued = next(each for each in self.state.outbox if each.version == version)
                 doubtful = version not in self._queued_here

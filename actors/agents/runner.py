@@ -18,9 +18,6 @@ from store.read_models.dead_letters import message_behind
 
 log = logging.getLogger(__name__)
 
-LOOK_BACK = 400
-"""From how many events before a turn its history is taken."""
-
 HISTORY_LINES = 40
 """How many earlier messages an agent is given at most; it may take fewer."""
 
@@ -83,17 +80,19 @@ def _reply(answer: Answer, elapsed_ms: int) -> Reply:
 
 
 def question_of(log: EventLog, task: AskTask, own: str) -> Question:
-    """All that the log holds of the turn and of what was said before it. Raises `TurnGone`."""
-    recorded = list(log.read_stream(task.stream, max(0, task.turn - LOOK_BACK)))
-    turn = next((record for record in recorded if record.version == task.turn), None)
+    """All that the log holds of the turn, and of what was said before it. Raises `TurnGone`.
+
+    Said is what was let in before the turn began and what we answered; nothing else is passed on.
+    """
+    turn = _at(log, task.stream, task.turn)
     if turn is None or not isinstance(turn.event, Dispatched):
         msg = f"version {task.turn} of {task.stream} is not a turn"
         raise TurnGone(msg)
     asked = [_message(log, task.stream, version) for version in turn.event.messages]
-    first = min(message.version for message in asked)
-    before = (record for record in recorded if record.version < first)
+    versions = {message.version for message in asked}  # a retried message was said long ago
+    earlier = (_at(log, task.stream, version) for version in task.context)
+    said = [record for record in earlier if record and record.version not in versions]
     address = parse_stream(task.stream)
-    decided = _decision_on(recorded, asked[0].version)
     return Question(
         key=f"{log.log_id}/{task.stream}/{task.turn}/{task.attempt}",
         account=task.account,
@@ -102,11 +101,15 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
         peer=turn.event.sender,
         messages=tuple(_lines(log, asked, own)),
         group=f"{address.creator}/{address.group}" if isinstance(address, GroupId) else None,
-        group_name=decided.inputs.group_name or None if decided else None,
-        history=tuple(_lines(log, before, own))[-HISTORY_LINES:],
+        group_name=_group_name(log, asked[0]),
+        history=tuple(_lines(log, said, own))[-HISTORY_LINES:],
         tools=turn.event.tools.allow,
         denied=turn.event.tools.deny,
     )
+
+
+def _at(log: EventLog, stream: str, version: int) -> Recorded | None:
+    return next(iter(log.read_stream(stream, version - 1)), None)
 
 
 def _message(log: EventLog, stream: str, version: int) -> Recorded:
@@ -117,14 +120,18 @@ def _message(log: EventLog, stream: str, version: int) -> Recorded:
     return found
 
 
-def _decision_on(recorded: Iterable[Recorded], message: int) -> PolicyDecided | None:
-    decisions = (record.event for record in recorded if isinstance(record.event, PolicyDecided))
-    return next((decided for decided in decisions if decided.message == message), None)
+def _group_name(log: EventLog, message: Recorded) -> str | None:
+    """The group's name when `message` was decided on, which mostly was at once."""
+    for record in log.read_stream(message.stream, message.version):
+        match record.event:
+            case PolicyDecided(message=version, inputs=inputs) if version == message.version:
+                return inputs.group_name or None
+    return None
 
 
-def _lines(log: EventLog, recorded: Iterable[Recorded], own: str) -> Iterable[Line]:
+def _lines(log: EventLog, said: Iterable[Recorded], own: str) -> Iterable[Line]:
     """What was said, as far as it can still be read: erased messages leave no line."""
-    for record in recorded:
+    for record in said:
         match record.event:
             case MessageSeen(sender=sender, sent_ms=sent_ms):
                 text = log.body(record.seq)

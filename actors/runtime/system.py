@@ -15,13 +15,14 @@ from store.log.event_log import EventLog
 
 
 class AskTask(msgspec.Struct, frozen=True):
-    """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`. Answered by
-    `AgentAnswered` or `AgentErred`."""
+    """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`, which comes
+    after what was said at the versions `context`. Answered by `AgentAnswered` or `AgentErred`."""
 
     account: str
     stream: str
     turn: int
     attempt: int
+    context: tuple[int, ...] = ()
 
 
 class SendTask(msgspec.Struct, frozen=True):

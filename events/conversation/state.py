@@ -55,7 +55,10 @@ class Waiting(Struct, frozen=True, gc=False):
 
 
 class Turn(Struct, frozen=True, gc=False):
-    """A turn in flight. `attempt` counts from 1; `retry_ms`: not before this time; 0: at once."""
+    """A turn in flight. `attempt` counts from 1; `retry_ms`: not before this time; 0: at once.
+
+    `context`: what had been said when it began (see `ConversationState.said`), less its `messages`.
+    """
 
     version: int
     seq: int
@@ -64,6 +67,7 @@ class Turn(Struct, frozen=True, gc=False):
     began_ms: int
     attempt: int = 1
     retry_ms: int = 0
+    context: tuple[int, ...] = ()
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -83,7 +87,8 @@ class ConversationState(Struct):
     done. `uncoded`: a stranger's message for which a pairing code is still to be asked. `spent`:
     sender and time of the last turns, for the budget; `noticed_ms`: when somebody was last told
     that it is spent. `coded` and `announced`: global sequence of the pairing request and approval
-    last passed on.
+    last passed on. `said`: the newest messages that were let in (their MessageSeen) and our answers
+    to them (AgentReplied), in the order in which they were said: all that a later turn may be told.
     """
 
     version: int = 0
@@ -99,6 +104,7 @@ class ConversationState(Struct):
     noticed_ms: int = 0
     coded: int = 0
     announced: int = 0
+    said: tuple[int, ...] = ()
 
     @property
     def at_rest(self) -> bool:
@@ -108,6 +114,9 @@ class ConversationState(Struct):
 
 SPENT_LIMIT = 256
 """How many of the last turns are remembered for the budget at least; twice as many at most."""
+
+SAID_LIMIT = 60
+"""How many of the newest messages and answers are remembered as a turn's context."""
 
 
 def fold(recorded: Iterable[Recorded], state: ConversationState | None = None) -> ConversationState:
@@ -166,6 +175,7 @@ def _policy_decided(state: ConversationState, _: Recorded, event: PolicyDecided)
     if decided is None:
         return
     if event.action == "process":
+        _say(state, event.message)
         state.queue += (replace(decided, tools=event.tools),)
     elif event.action == "pairing" and event.inputs.pairing == "none":
         state.uncoded += (decided,)
@@ -178,13 +188,28 @@ def _pairing_withheld(state: ConversationState, _: Recorded, event: PairingWithh
 def _dispatched(state: ConversationState, record: Recorded, event: Dispatched) -> None:
     now_ms = record.time // 1_000_000
     state.queue = _without(state.queue, *event.messages)
-    state.turn = Turn(record.version, record.seq, event.messages, event.sender, now_ms)
+    context = tuple([version for version in state.said if version not in event.messages])
+    state.turn = Turn(
+        record.version, record.seq, event.messages, event.sender, now_ms, context=context
+    )
     state.spent.append((event.sender, now_ms))
     if len(state.spent) > 2 * SPENT_LIMIT:
         del state.spent[:SPENT_LIMIT]
 
 
-def _turn_ended(state: ConversationState, _: Recorded, __: AgentReplied | TurnCancelled) -> None:
+def _say(state: ConversationState, version: int) -> None:
+    said = (*state.said, version)
+    in_order = not state.said or state.said[-1] < version  # a message may be decided late
+    state.said = (said if in_order else tuple(sorted(said)))[-SAID_LIMIT:]
+
+
+def _agent_replied(state: ConversationState, record: Recorded, event: AgentReplied) -> None:
+    state.turn = None
+    if not event.silent:
+        _say(state, record.version)
+
+
+def _turn_cancelled(state: ConversationState, _: Recorded, __: TurnCancelled) -> None:
     state.turn = None
 
 
@@ -235,8 +260,8 @@ _CHANGES: dict[type[Event], Callable[[ConversationState, Recorded, Any], None]] 
     PolicyDecided: _policy_decided,
     PairingWithheld: _pairing_withheld,
     Dispatched: _dispatched,
-    TurnCancelled: _turn_ended,
-    AgentReplied: _turn_ended,
+    TurnCancelled: _turn_cancelled,
+    AgentReplied: _agent_replied,
     AgentFailed: _agent_failed,
     MessageQueued: _message_queued,
     ReplySent: _left_outbox,

@@ -4,6 +4,7 @@ import logging
 import math
 from typing import Any
 
+from actors.agents.runner import question_of
 from actors.runtime.system import AskTask
 from events.account import state as account
 from events.conversation import state as conversation
@@ -11,6 +12,7 @@ from events.event import Recorded
 from events.gateway import state as life
 from events.streams import ConversationId, GroupId, parse_stream
 from tests.actors.conservation_checks import Books
+from tests.actors.context_checks import said_before
 from tests.actors.simulation import ACCOUNT, SimulatedReceipt, World
 
 TEAM = GroupId(ACCOUNT, "anna", "team")
@@ -70,6 +72,8 @@ class ObservedWorld(World):
         assert books.may_be_served(page.address, turn.sender), "asked for one not let in"
         words = [books.text(task.stream, message) for message in turn.messages]
         assert None not in words, "asked about words that were given up"
+        told = question_of(self.log, task, "bot").history
+        assert told == said_before(self.log, task.stream, task.turn, "bot"), "told something else"
         super().ask(task)
 
     def keep(self, last: Recorded, state: Any) -> None:

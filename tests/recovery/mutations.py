@@ -204,6 +204,13 @@ MUTATIONS = [
         ("tests/actors/ztm/reading/test_arrival_factory.py",),
     ),
     Mutation(
+        "what was refused is told to the agent",
+        "events/conversation/state.py",
+        '    if event.action == "process":\n        _say(state, event.message)\n',
+        '    _say(state, event.message)\n    if event.action == "process":\n',
+        ("tests/actors/test_turn_context.py",),
+    ),
+    Mutation(
         "a snapshot of other code is believed",
         "store/log/snapshots.py",
         "and snapshot.fingerprint == self._fingerprint",

@@ -3,10 +3,18 @@
 import copy
 
 import pytest
+from msgspec.structs import replace
 
 from events.conversation import state as conversation
-from events.conversation.events import AgentFailed, MessageDeadLettered, PolicyDecided
+from events.conversation.events import (
+    AgentFailed,
+    AgentReplied,
+    MessageDeadLettered,
+    MessageSeen,
+    PolicyDecided,
+)
 from events.conversation.state import (
+    SAID_LIMIT,
     SPENT_LIMIT,
     ConversationState,
     Queued,
@@ -15,7 +23,7 @@ from events.conversation.state import (
     evolve,
     fold,
 )
-from events.event import Recorded
+from events.event import Event, Recorded
 from tests.events.builders import (
     CLOSED_DOOR,
     GROUP,
@@ -195,3 +203,54 @@ def test_the_state_holds_nobodys_words() -> None:
     story.announce(1)
     assert "xyzzy" not in repr(story.state)
     assert "xyzzy" not in repr(story.recorded)
+
+
+def test_a_turn_is_told_what_was_let_in_and_answered_before_it_less_what_it_asks() -> None:
+    story = ConversationStory(PEER, CLOSED_DOOR)
+    story.says("refused")
+    story.stands(policy=OPEN_DOOR)
+    story.says("one")
+    first = story.turn
+    story.says("two")
+    assert first.context == ()
+    story.agent_replies("hi")
+    [refused, one, two] = versions(story, MessageSeen)
+    [reply] = versions(story, AgentReplied)
+    assert story.turn.messages == (two,)
+    assert story.turn.context == (one, reply)
+    assert refused not in story.state.said
+
+
+def test_a_message_decided_late_stands_where_it_was_said() -> None:
+    story = ConversationStory(GROUP, OPEN_DOOR)
+    story.group_is("alice", "bob")
+    story.says("one")
+    story.group_is_unknown()
+    story.says("two", sender="bob")
+    story.agent_replies("hi")
+    story.group_is("alice", "bob")
+    [one, two] = versions(story, MessageSeen)
+    [reply] = versions(story, AgentReplied)
+    assert two < reply < story.turn.version
+    assert story.state.said == (one, two, reply)
+    assert story.turn.context == (one, reply)
+
+
+def test_silence_is_not_said() -> None:
+    story = ConversationStory(PEER, OPEN_DOOR)
+    story.says("one")
+    story.agent_replies(silent=True)
+    assert story.state.said == tuple(versions(story, MessageSeen))
+
+
+def test_only_the_newest_of_what_was_said_is_remembered() -> None:
+    story = ConversationStory(PEER, replace(OPEN_DOOR, turn_budget=SAID_LIMIT))
+    for number in range(SAID_LIMIT):
+        story.says(str(number))
+        story.agent_replies("hi")
+    assert len(story.state.said) == SAID_LIMIT
+    assert story.state.said[-1] == versions(story, AgentReplied)[-1]
+
+
+def versions(story: ConversationStory, kind: type[Event]) -> list[int]:
+    return [record.version for record in story.recorded if isinstance(record.event, kind)]
