@@ -20,7 +20,7 @@ COMMANDS = {
     "why": ("ztm_chat.commands.why", "Explain what happened to a message, and why."),
     "dead-letters": (
         "ztm_chat.commands.dead_letters",
-        "List, show, retry and drop messages that the agent could not answer.",
+        "List, show, retry and drop accepted messages that got no answer.",
     ),
     "audit": ("ztm_chat.audit_commands.audit", "Show, verify and re-run the decisions on record."),
     "replay": ("ztm_chat.audit_commands.replay", "Rebuild state from the log and compare it."),

@@ -11,6 +11,7 @@ Read in this order:
 - `decisions`   decisions in the order made
 - `places`      where decisions of somebody, or for some reason, are: small tables of their own
 - `index`       these built, kept up to date, and thrown away when they don't match the log
+- `outcomes`    which accepted messages got no answer
 - `what_if`     history decided again under another configuration
 - `past_state`  the state of everything at an earlier time
 - `export`      conversations in a form that needs none of this

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from events.conversation.events import MessageIgnored, PolicyDecided
 from events.event import Recorded
+from events.streams import conversation_stream
+from store.audit.outcomes import Outcomes
 from store.audit.rows import INTAKE, Decision, JudgedMessage, Rows
 from store.audit.selection import Found, Selection
 from store.log.event_log import EventLog
@@ -55,6 +57,7 @@ class Decisions:
         self._selection = selection or Selection()
         self._rows = Rows(log, self._selection)
         self._index = index
+        self._outcomes = Outcomes(log)
 
     def all(self) -> Iterator[Decision]:
         """All of them, oldest first."""
@@ -99,6 +102,13 @@ class Decisions:
     def text(self, decision: Decision) -> str | None:
         """The text of the message; `None` when it was erased, or never kept."""
         return self._rows.text(decision)
+
+    def unanswered(self, decision: Decision) -> str | None:
+        """Why an accepted message became a dead letter; `None` when it is none."""
+        if decision.action != "process":
+            return None
+        stream = conversation_stream(decision.address)
+        return self._outcomes.unanswered(stream, decision.version)
 
     # Which events
 

@@ -21,7 +21,8 @@ _WAITING_KEPT = 10_000
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """What was decided of a message. `seq` is the deciding event, `message` that of the message;
-    times in ms. `mentioned`, `policy` and `tools` are for decisions of the policy only."""
+    times in ms. `mentioned`, `policy` and `tools` are for decisions of the policy only, and so is
+    `version`, that of the message in its stream."""
 
     seq: int
     time_ms: int
@@ -36,6 +37,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     mentioned: bool = False
     policy: bytes = b""
     tools: ToolGrant | None = None
+    version: int = 0
 
 
 class JudgedMessage(NamedTuple):
@@ -158,4 +160,5 @@ def _of_policy(judged: JudgedMessage) -> Decision:
         mentioned=decided.mentioned,
         policy=decided.inputs.policy,
         tools=decided.tools,
+        version=judged.seen.version,
     )

@@ -1,4 +1,4 @@
-"""Messages that were accepted and that the agent could not answer: what an operator may look at.
+"""Messages that were accepted and got no answer: what an operator may look at, and retry.
 
 Found by reading the log: it is the operator's own command, seldom given, and an index of its own
 would have to be kept for ever.
@@ -33,11 +33,15 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 def dead_letters(log: EventLog) -> Iterator[DeadLetter]:
-    """All that are neither retried nor dropped, oldest first. Reads the whole log once."""
+    """All that are neither retried nor dropped, oldest first. Reads the whole log once.
+
+    Those that the agent could not answer, and those over their sender's budget of turns. Who is no
+    longer let in, or was forgotten, is not to be answered, and so not among them.
+    """
     left: dict[tuple[str, int], Recorded] = {}
     for record in log.read():
         match record.event:
-            case MessageDeadLettered(message=message, reason="agent"):
+            case MessageDeadLettered(message=message, reason="agent" | "budget"):
                 left[record.stream, message] = record
             case MessageRetried(message=message) | MessageDropped(message=message):
                 left.pop((record.stream, message), None)

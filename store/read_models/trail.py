@@ -1,6 +1,7 @@
 """One message's trail: every event that has to do with it, from being seen to being answered."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -23,11 +24,8 @@ from events.conversation.events import (
 from events.event import Event, Recorded
 from store.log.event_log import EventLog, Place
 
-LOOK_BACK = 5_000
-"""How many events before a given one its message is looked for at most."""
-
-LOOK_AHEAD = 5_000
-"""How many events after a message its trail is followed at most."""
+WINDOW = 5_000
+"""How many events are read at first when a stream is searched backwards."""
 
 
 class Trail(msgspec.Struct, frozen=True):
@@ -44,26 +42,41 @@ def trail_of_identity(log: EventLog, identity: bytes) -> Trail | None:
 
 
 def trail_of_seq(log: EventLog, seq: int) -> Trail | None:
-    """The trail that the event with this sequence belongs to; `None` when it belongs to none."""
+    """The trail that the event with this sequence belongs to; `None` when it belongs to none.
+
+    However far back the message is, and however far on its trail goes: the rest of its stream is
+    read, about a million events a second.
+    """
+    message = message_of_seq(log, seq)
+    return _trail(log, Place(message.stream, message.version)) if message else None
+
+
+def message_of_seq(log: EventLog, seq: int) -> Recorded | None:
+    """The message that the event with this sequence goes back to; `None` when there is none."""
     event = log.event(seq)
-    if event is None:
-        return None
-    if isinstance(event.event, MessageSeen | MessageIgnored):
-        return _trail(log, Place(event.stream, event.version))
-    before = list(log.read_stream(event.stream, max(0, event.version - LOOK_BACK)))
-    message = _message_behind({record.version: record for record in before}, event)
-    return _trail(log, Place(event.stream, message)) if message else None
+    while event is not None and not isinstance(event.event, MessageSeen | MessageIgnored):
+        named = next((name for name in _names(event.event) if name < event.version), 0)
+        event = _at(log, event.stream, named) if named else None
+    return event
 
 
 def last_message(log: EventLog, stream: str) -> Recorded | None:
     """The newest message that a conversation's stream holds."""
-    recent = log.read_stream(stream, max(0, log.version(stream) - LOOK_BACK))
-    seen = [record for record in recent if isinstance(record.event, MessageSeen | MessageIgnored)]
-    return seen[-1] if seen else None
+    end, window = log.version(stream), WINDOW
+    while end:
+        start = max(0, end - window)
+        found = None
+        for record in islice(log.read_stream(stream, start), end - start):
+            if isinstance(record.event, MessageSeen | MessageIgnored):
+                found = record
+        if found is not None:
+            return found
+        end, window = start, window * 2
+    return None
 
 
 def _trail(log: EventLog, place: Place) -> Trail | None:
-    events = iter(log.read_stream(place.stream, place.version - 1))
+    events = log.read_stream(place.stream, place.version - 1)
     message = next(events, None)
     if message is None or not isinstance(message.event, MessageSeen | MessageIgnored):
         return None
@@ -74,21 +87,13 @@ def _following(message: Recorded, events: Iterable[Recorded]) -> Iterator[Record
     """What names the message, or names something that does, and so on."""
     named = {message.version}
     for record in events:
-        if record.version > message.version + LOOK_AHEAD:
-            return
         if named.intersection(_names(record.event)):
             named.add(record.version)
             yield record
 
 
-def _message_behind(at: dict[int, Recorded], event: Recorded) -> int:
-    """The version of the message that `event` goes back to; 0 for none."""
-    while not isinstance(event.event, MessageSeen | MessageIgnored):
-        earlier = next((at[name] for name in _names(event.event) if name in at), None)
-        if earlier is None or earlier.version >= event.version:
-            return 0
-        event = earlier
-    return event.version
+def _at(log: EventLog, stream: str, version: int) -> Recorded | None:
+    return next(log.read_stream(stream, version - 1), None)
 
 
 def _names(event: Event) -> tuple[int, ...]:

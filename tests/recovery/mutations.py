@@ -68,6 +68,20 @@ MUTATIONS = [
         ("tests/bin/test_audit_commands.py",),
     ),
     Mutation(
+        "a message over its budget is listed nowhere",
+        "store/read_models/dead_letters.py",
+        'reason="agent" | "budget"',
+        'reason="agent"',
+        ("tests/store/audit/test_outcomes.py",),
+    ),
+    Mutation(
+        "a message is not looked for behind events that lie far apart",
+        "store/read_models/trail.py",
+        "event = _at(log, event.stream, named) if named else None",
+        "event = _at(log, event.stream, named) if named > event.version - 5_000 else None",
+        ("tests/store/read_models/test_trail.py",),
+    ),
+    Mutation(
         "after a restart a group is served before its members are known",
         "events/conversation/effects.py",
         "    if state.turn and known:",

@@ -65,7 +65,7 @@ def trail(
             if row.seq >= until:
                 break
             first = first or row.seq
-            click.echo(written(row, decisions.text(row)))
+            click.echo(written(row, decisions.text(row), decisions.unanswered(row)))
         if written is line and first is None:
             click.echo("No matching decisions.", err=True)
         elif written is line and limit and len(rows) == limit:  # type: ignore[arg-type]
@@ -73,4 +73,5 @@ def trail(
         if follow:
             with suppress(KeyboardInterrupt):
                 for row in decisions.follow(end, threading.Event()):
-                    click.echo(written(row, decisions.text(row)))
+                    # What will become of it is not known yet.
+                    click.echo(written(row, decisions.text(row), None))

@@ -14,7 +14,7 @@ from ztm_chat.socket_client import ask
 
 @click.group()
 def command() -> None:
-    """List, show, retry and drop messages that the agent could not answer."""
+    """List, show, retry and drop accepted messages that got no answer."""
 
 
 @command.command("list")
@@ -36,7 +36,8 @@ def list_(config: str | None, as_json: bool) -> None:
                 shown = "(erased)" if text is None else safe(text, 60)
                 click.echo(
                     f"{letter.seen.seq}  {safe(letter.sender)}"
-                    f"  {ago(letter.since_ms, now_ms)}  {safe(letter.stream)}  {shown}"
+                    f"  {ago(letter.since_ms, now_ms)}  {letter.reason}"
+                    f"  {safe(letter.stream)}  {shown}"
                 )
     if not found and not as_json:
         click.echo("No dead letters.")

@@ -129,15 +129,15 @@ def _no_single_message(log: Any, start: str, found: list[bytes]) -> str:
 
 
 def _no_message_at(log: Any, seq: int) -> str:
-    from store.read_models.trail import trail_of_seq
+    from store.read_models.trail import message_of_seq
 
     head = log.head().seq
     near = range(max(1, seq - 50), min(head, seq + 50) + 1)
     found = {}
     for place in sorted(near, key=lambda place: abs(place - seq)):
-        trail = trail_of_seq(log, place)
-        if trail is not None:
-            found[trail.message.seq] = place
+        message = message_of_seq(log, place)
+        if message is not None:
+            found[message.seq] = place
         if len(found) == NEAREST:
             break
     nearest = ", ".join(str(message) for message in sorted(found)) or "none"

@@ -30,6 +30,7 @@ COLUMNS = (
     "toolsAllow",
     "toolsDeny",
     "text",
+    "unanswered",
 )
 """The columns of CSV."""
 
@@ -39,21 +40,22 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 _KEPT = "\t\n"
 
 
-def line(decision: "Decision", text: str | None) -> str:
+def line(decision: "Decision", text: str | None, unanswered: str | None) -> str:
     """One line for a person."""
     shown = f"  {safe(text, 60)}" if text else ""
+    outcome = f", not answered: {safe(unanswered)}" if unanswered else ""
     return (
         f"{decision.seq:>9}  {local_time(decision.time_ms)}  {decision.action:<7}"
-        f"  {decision.reason} ({decision.rule})  {_where(decision)}{shown}"
+        f"  {decision.reason} ({decision.rule}){outcome}  {_where(decision)}{shown}"
     )
 
 
-def as_json(decision: "Decision", text: str | None) -> str:
+def as_json(decision: "Decision", text: str | None, unanswered: str | None) -> str:
     """One JSON object in one line, in ASCII: nothing in it moves a cursor."""
-    return json.dumps(plain(decision, text))
+    return json.dumps(plain(decision, text, unanswered))
 
 
-def plain(decision: "Decision", text: str | None) -> dict[str, Any]:
+def plain(decision: "Decision", text: str | None, unanswered: str | None) -> dict[str, Any]:
     """A decision as plain values: times in ms, bytes in hexadecimal."""
     address, tools = decision.address, decision.tools
     conversation = (
@@ -77,12 +79,13 @@ def plain(decision: "Decision", text: str | None) -> dict[str, Any]:
         "policy": decision.policy.hex() or None,
         "tools": {"allow": tools.allow, "deny": tools.deny} if tools else None,
         "text": text,
+        "unanswered": unanswered,
     }
 
 
-def as_csv(decision: "Decision", text: str | None) -> str:
+def as_csv(decision: "Decision", text: str | None, unanswered: str | None) -> str:
     """One record of CSV."""
-    found = plain(decision, text)
+    found = plain(decision, text, unanswered)
     tools = found["tools"] or {"allow": (), "deny": ()}
     allow = "*" if tools["allow"] is None else " ".join(tools["allow"])
     cells = found | {

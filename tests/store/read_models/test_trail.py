@@ -90,3 +90,27 @@ def test_the_last_message_of_a_conversation_is_its_newest(log: MemoryLog) -> Non
     assert newest is not None
     assert newest.version == 10
     assert last_message(log, "account/a/peer/nobody") is None
+
+
+def test_a_reply_is_its_messages_however_many_events_lie_between() -> None:
+    between = [WatermarkAdvanced(number) for number in range(6_000)]
+    story: list[Event] = [*STORY[:2], *between, Dispatched((1,), "x", "echo", ToolGrant())]
+    turn = len(story)
+    story += [*between, AgentReplied(turn, 1, b"d" * 32, 2, False, 1)]
+    replied = len(story)
+    story += [MessageQueued("reply", b"d" * 32, 2, answers=turn)]
+    log = MemoryLog()
+    log.commit([Draft(STREAM, event) for event in story], expected={STREAM: 0})
+    whole = [1, 2, turn, replied, replied + 1]
+    for version in whole:
+        assert versions(log, version) == whole
+
+
+def test_the_last_message_is_found_however_far_back_it_is() -> None:
+    log = MemoryLog()
+    events: list[Event] = [message(ONE), *(WatermarkAdvanced(number) for number in range(12_000))]
+    log.commit([Draft(STREAM, event) for event in events], expected={STREAM: 0})
+    found = last_message(log, STREAM)
+    assert found is not None
+    assert found.version == 1
+    assert last_message(log, "account/a/peer/nobody") is None
