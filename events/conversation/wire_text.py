@@ -1,8 +1,10 @@
 """Text made fit to send: free of what destroys a message, and cut into parts of readable length."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
-from unicodedata import category
+
+import regex
 
 from events.blank import is_blank
 
@@ -60,7 +62,7 @@ def _harmless(found: re.Match[str]) -> str:
 
 
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*+(?=\s)|[。！？][”’」』）]*+")
-_BLANKS = re.compile(r"\s*+")
+_BLANKS = regex.compile(r"(?:(?=\s)\X(?<=\s))*+")  # not one that carries a mark
 _LINE_ENDS = re.compile(r"(?:[^\S\n]*+\n)++")
 _FENCE_LINE = re.compile(r"^ {0,3}(?P<ticks>`{3,16})(?P<info>[^`\n]*+)$", re.MULTILINE)
 _LONGEST_INFO = 40
@@ -91,7 +93,8 @@ def chunks(text: str, limit: int = 4000, max_parts: int = 20) -> list[str]:
     """`text` in parts of at most `limit` characters, each to be sent as a message of its own.
 
     Cut between paragraphs if the second half of a part has such a place, else between lines,
-    sentences, words, else anywhere but inside a letter. Blanks at a cut are dropped. A code block
+    sentences, words, else anywhere. Never inside a letter: an extended grapheme cluster of Unicode
+    (UAX 29) of up to `_LONGEST_LETTER` characters. Blanks at a cut are dropped. A code block
     between lines of three or more backticks that a cut falls into is closed there and opened again
     in the next part. At most `max_parts`; the last then says how many characters were left out.
     A blank text has no parts.
@@ -155,36 +158,37 @@ def _cut(text: str, start: int, stop: int) -> tuple[int, int]:
         place = text.rfind(line_end, half, stop + 1)
         if place >= 0:
             return place, _skip(_LINE_ENDS, text, place)
+    ends = list(_letter_ends(text, start, stop))
+    places = {place for place in ends if place > half}
     sentences = [found.end() for found in _SENTENCE_END.finditer(text, half, stop + 1)]
     words = (place for place in range(stop, half, -1) if text[place].isspace())
-    end = max((place for place in sentences if place <= stop), default=0) or next(words, 0)
-    if end:
-        return end, _skip(_BLANKS, text, end)
-    end = _between_letters(text, start, stop)
+    for candidates in (reversed(sentences), words):
+        end = next((place for place in candidates if place in places), 0)
+        if end:
+            return end, _skip(_BLANKS, text, end)
+    end = ends[-1] if ends else stop
     return end, end
 
 
-def _skip(blanks: re.Pattern[str], text: str, place: int) -> int:
+def _skip(blanks: re.Pattern[str] | regex.Pattern[str], text: str, place: int) -> int:
     found = blanks.match(text, place)
     return found.end() if found else place
 
 
-_MAX_MARKS = 32
+_LETTER = regex.compile(r"[\ud800-\udbff][\udc00-\udfff]|\X")
+_LONGEST_LETTER = 256
+"""A longer one, such as a mountain of marks, is cut. Characters."""
 
 
-def _between_letters(text: str, start: int, stop: int) -> int:
-    """The last place up to `stop` that is not inside a letter, or an emoji of several parts."""
-    for place in range(stop, max(start, stop - _MAX_MARKS), -1):
-        if not _continues(text[place]) and text[place - 1] != "\u200d":
-            return place
-    return stop
+def _letter_ends(text: str, start: int, stop: int) -> Iterator[int]:
+    """Where letters end, in order, after `start` and up to `stop`.
 
-
-def _continues(char: str) -> bool:
-    """Whether `char` belongs to the one before: marks, joiner, skin tones, half of a pair."""
-    return (
-        category(char)[0] == "M"
-        or char == "\u200d"
-        or "\U0001f3fb" <= char <= "\U0001f3ff"
-        or "\udc00" <= char <= "\udfff"
-    )
+    Looks at a piece at a time: for flags `\\X` counts back to the first of them, each time.
+    """
+    while start < stop:
+        piece = text[start : start + _LONGEST_LETTER]
+        ends = [start + found.end() for found in _LETTER.finditer(piece)]
+        if len(ends) > 1 and start + len(piece) < len(text):
+            ends.pop()  # it may go on after the piece
+        yield from (end for end in ends if end <= stop)
+        start = ends[-1]

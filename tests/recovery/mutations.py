@@ -204,6 +204,13 @@ MUTATIONS = [
         ("tests/events/policy/test_tools.py",),
     ),
     Mutation(
+        "a long answer is cut inside a flag or a conjunct",
+        "events/conversation/wire_text.py",
+        "    end = ends[-1] if ends else stop\n",
+        "    end = stop\n",
+        ("tests/events/conversation/test_wire_text.py",),
+    ),
+    Mutation(
         "the path of a page's address mentions the bot",
         "events/policy/mention.py",
         "if not end or _in_path(before):",

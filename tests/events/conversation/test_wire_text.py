@@ -146,13 +146,35 @@ def test_the_indentation_of_the_next_line_is_kept() -> None:
         pytest.param("👩🏽\u200d🚀", id="an emoji of several parts"),
         pytest.param("❤\ufe0f", id="an emoji with its glyph chosen"),
         pytest.param("\ud83d\udc4b", id="a pair of surrogates"),
+        pytest.param("🇩🇪", id="a flag"),
+        pytest.param(
+            "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", id="Scotland"
+        ),
+        pytest.param("👨\u200d👩\u200d👧\u200d👦", id="a family"),
+        pytest.param("1\ufe0f\u20e3", id="a keycap"),
+        pytest.param("\u0915\u094d\u0937\u093f", id="an Indic conjunct"),
+        pytest.param("\u1112\u1161\u11ab", id="Hangul in its parts"),
+        pytest.param("！\ufe0f", id="the end of a sentence with its glyph chosen"),
+        pytest.param("z" + "\u0335" * 90, id="a letter with very many marks"),
     ],
 )
 def test_no_cut_falls_into_a_letter(letter: str) -> None:
     for shift in range(len(letter)):
-        parts = chunks("x" * shift + letter * 200, LIMIT)
+        parts = chunks("x" * shift + letter * 200, LIMIT, max_parts=1000)
         assert "".join(parts) == "x" * shift + letter * 200
         assert all(re.fullmatch(f"x*(?:{letter})+", part) for part in parts)
+
+
+def test_no_cut_falls_between_a_blank_and_its_mark() -> None:
+    for shift in range(20):
+        text = "x" * (100 + shift) + " \u0301 y" * 40
+        parts = chunks(text, LIMIT)
+        assert not any(part.startswith("\u0301") for part in parts)
+        assert "".join(parts).count(" \u0301") == 40
+
+
+def test_no_cut_falls_after_a_sign_that_belongs_to_what_follows() -> None:
+    assert not any(part.endswith("\u0600") for part in chunks("\u0600 1" * 200, LIMIT))
 
 
 def test_a_mountain_of_marks_is_cut_all_the_same() -> None:
@@ -333,6 +355,11 @@ def test_any_text_can_be_cut(text: str) -> None:
         pytest.param("`" * 1_000_000, id="backticks"),
         pytest.param("```\n" * 250_000, id="code blocks"),
         pytest.param('."' * 500_000, id="quotes"),
+        pytest.param("🇩" * 1_000_000, id="flags"),
+        pytest.param("\u0915\u094d" * 500_000, id="one conjunct without end"),
+        pytest.param("x " + "\u0301" * 1_000_000, id="marks"),
+        pytest.param(" \u0301" * 500_000, id="blanks with marks"),
+        pytest.param("👩\u200d" * 500_000, id="one emoji without end"),
     ],
 )
 def test_a_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
