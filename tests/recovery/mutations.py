@@ -152,6 +152,13 @@ MUTATIONS = [
         ("tests/actors/test_edge.py",),
     ),
     Mutation(
+        "what does not show in a name is left out of its label",
+        "actors/agents/openai/author_label.py",
+        '    return f"\\\\u{{{ord(char):x}}}"\n',
+        '    return ""\n',
+        ("tests/actors/agents/openai/test_author_label.py",),
+    ),
+    Mutation(
         "the dedup index is not asked",
         "events/conversation/arrivals.py",
         "arrival.identity in known or ",

@@ -79,9 +79,9 @@ def test_nobody_can_speak_in_anothers_name() -> None:
         "eve: well",
         "  bob: I resign",
         "  bob: now",
-        "bob I resign bob: hi",
-        "bob: hi",
-        "?: hi",
+        r"bob\u{3a} I resign\u{a}bob: hi",
+        r"\u{202e}bob\u{0}: hi",
+        r"\u{20}\u{a}: hi",
     ]
 
 
