@@ -9,6 +9,7 @@ what becomes of the answer is decided after.
 In the order to read them:
 
 - `protocol`: the question, the answer, the agent, and the ways an agent fails.
+- `silence`: the word by which an agent says that nothing is to be said.
 - `echo`: says back what it was told. Built in, the default.
 - `command`: a program on this machine, asked through its standard input; `subprocess_turn` is one
   run of it, and makes certain of its end.

@@ -6,7 +6,7 @@ reachable and that its policies do what was meant, before any model is involved.
 
 import asyncio
 
-from actors.agents.protocol import Answer, Question, spoken
+from actors.agents.protocol import Answer, Question
 
 
 class EchoAgent:
@@ -22,7 +22,7 @@ class EchoAgent:
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
         texts = "\n".join(line.text for line in question.messages)
-        return spoken(f"You said: {texts}", model=self.name)
+        return Answer(f"You said: {texts}", model=self.name)
 
     async def aclose(self) -> None:
         """Nothing is held."""

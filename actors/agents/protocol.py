@@ -12,10 +12,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from actors.agents.silence import SILENT, without_silent_word
 from events.conversation.wire_text import leaves_text
-
-SILENT = "ZTM_SILENT"
-"""The whole answer of an agent that wants nothing said."""
 
 MODEL_NAME = re.compile(r"[\w./:@+-]{1,64}", re.ASCII)
 MAX_TOKENS = 2**53
@@ -58,13 +56,17 @@ class Question(Struct, frozen=True, rename="camel"):
 
 
 class Answer(Struct, frozen=True):
-    """What an agent said. `silent`: it chose to say nothing, and `text` is empty."""
+    """What an agent said. `silent`: it chose to say nothing, and `text` is empty.
+
+    `cut_short`: it had more to say, but reached a limit of its length.
+    """
 
     text: str
     model: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
     silent: bool = False
+    cut_short: bool = False
 
     def __repr__(self) -> str:
         return f"Answer({len(self.text)} characters, model={self.model!r}, silent={self.silent})"
@@ -135,24 +137,28 @@ def spoken(
     model: str | None = None,
     tokens_in: int | None = None,
     tokens_out: int | None = None,
+    cut_short: bool = False,
 ) -> Answer:
-    """An agent's words as an answer, `SILENT` heeded; raises `AgentBroken` if nothing can be sent.
+    """An agent's words as an answer, `SILENT` heeded and taken out.
+
+    Raises `AgentBroken` if there is nothing that can be sent.
 
     A model's name and token counts come from a stranger's program and go to the log: those that
     don't look like a name or a count are left out.
     """
-    silent = text.strip() == SILENT
     if not leaves_text(text):
         raise AgentBroken(
             f"the agent gave an empty answer; to say nothing, answer {SILENT}",
             transient=True,
         )
+    text, silent = without_silent_word(text)
     return Answer(
         text="" if silent else text,
         model=model if model and MODEL_NAME.fullmatch(model) else None,
         tokens_in=_count(tokens_in),
         tokens_out=_count(tokens_out),
         silent=silent,
+        cut_short=cut_short,
     )
 
 

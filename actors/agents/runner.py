@@ -72,6 +72,7 @@ def _reply(answer: Answer, elapsed_ms: int) -> Reply:
     return Reply(
         text=answer.text,
         silent=answer.silent,
+        cut_short=answer.cut_short,
         elapsed_ms=elapsed_ms,
         model=answer.model or "",
         tokens_in=answer.tokens_in or 0,

@@ -120,7 +120,7 @@ class TurnCancelled(Event, frozen=True):
 
 class AgentReplied(Event, frozen=True):
     """The agent's answer, as body 0. Durable before anything is sent. `silent`: it chose to say
-    nothing.
+    nothing; `cut_short`: it reached a limit of its length, and is sent with a mark that says so.
     """
 
     turn: int
@@ -132,6 +132,7 @@ class AgentReplied(Event, frozen=True):
     model: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cut_short: bool = False
 
 
 class AgentFailed(Event, frozen=True):

@@ -16,3 +16,6 @@ APPROVED = "You are approved; please write again."
 
 BUDGET_SPENT = "That was too much at once. I'll stay quiet for a while."
 """Sent once when a sender's budget of turns is spent."""
+
+CUT_SHORT = "\n\n[… the answer ends here: it reached the model's length limit]"
+"""Sent after an answer that the model could not finish."""

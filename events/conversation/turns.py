@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from events.back_off import pause_s
+from events.conversation import notices
 from events.conversation.decision_builder import DecisionBuilder, DecisionContext
 from events.conversation.events import (
     AgentFailed,
@@ -21,7 +22,8 @@ from events.streams import PeerId
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An agent's answer to a turn. `silent`: it chose to say nothing."""
+    """An agent's answer to a turn. `silent`: it chose to say nothing; `cut_short`: it had more to
+    say, but reached a limit of its length."""
 
     text: str
     silent: bool = False
@@ -29,6 +31,7 @@ class Reply(msgspec.Struct, frozen=True):
     model: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cut_short: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -63,10 +66,12 @@ def decide_reply(context: DecisionContext, turn: int, attempt: int, reply: Reply
         model=reply.model,
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
+        cut_short=reply.cut_short,
     )
     builder.add(replied, body, by=current)
     if not reply.silent:
-        builder.queue("reply", current.sender, reply.text, answers=turn, by=current)
+        text = reply.text + notices.CUT_SHORT if reply.cut_short else reply.text
+        builder.queue("reply", current.sender, text, answers=turn, by=current)
     return builder.done()
 
 

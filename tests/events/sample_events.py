@@ -90,7 +90,7 @@ _EVENTS: tuple[Event, ...] = (
     conversation_events.PairingWithheld(1, "limit"),
     conversation_events.Dispatched((1, 2), "alice", "echo", _TOOLS),
     conversation_events.TurnCancelled(3, "revoked"),
-    conversation_events.AgentReplied(3, 1, _DIGEST, 2, False, 120, "small", 10, 20),
+    conversation_events.AgentReplied(3, 1, _DIGEST, 2, False, 120, "small", 10, 20, True),
     conversation_events.AgentFailed(3, 1, "timeout", True, _MS),
     conversation_events.MessageQueued("reply", _DIGEST, 2, 3, 1, 2, 1),
     conversation_events.ReplySent(5, _MS, True, 2),

@@ -8,10 +8,17 @@ more reliably than in its content type. Both hold the same fields.
 import json
 import re
 
-import msgspec
-
+from actors.agents.openai.chunk import (
+    FILTERED,
+    LENGTH,
+    TOOLS,
+    WHOLE,
+    MalformedChunk,
+    read_chunk,
+)
 from actors.agents.openai.secret import Secret
 from actors.agents.openai.server_errors import from_error
+from actors.agents.openai.thoughts import without_thoughts
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -22,45 +29,13 @@ from actors.agents.protocol import (
 )
 
 EVENT_LINE = re.compile(r"(data|event|id|retry)?:")
-LEADING_THOUGHT = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
-
-
-class _Part(msgspec.Struct):
-    type: str | None = None
-    text: str | None = None
-
-
-class _Said(msgspec.Struct):
-    content: str | list[_Part] | None = None
-    refusal: str | None = None
-
-    def text(self) -> str:
-        if isinstance(self.content, list):
-            return "".join(part.text or "" for part in self.content if part.type == "text")
-        return self.content or self.refusal or ""
-
-
-class _Choice(msgspec.Struct):
-    index: int | None = 0
-    delta: _Said | None = None
-    message: _Said | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    model: str | None = None
-    error: object = None
 
 
 class Completion:
     """Takes an answer's body line by line; `done` once the server said that this was all.
+
+    That a stream ended doesn't make its answer whole: the server has to say why it ended, or
+    that all was sent.
 
     `url` is for errors. More than `max_reply_bytes` of text raise `AgentBroken`; an error that
     the server reports on the way raises the `AgentError` that it is.
@@ -73,9 +48,15 @@ class Completion:
         self._streamed: bool | None = None
         self._body: list[str] = []
         self._text: list[str] = []
-        self._finish: str | None = None
-        self._usage = _Usage()
+        self._finish = ""
+        self._counts: tuple[int | None, int | None] = (None, None)
         self._model: str | None = None
+        self._in_error_event = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server said why the answer ended: only counts and `[DONE]` may follow."""
+        return bool(self._finish)
 
     def feed(self, line: str) -> None:
         """The next line of the body, without its end."""
@@ -88,21 +69,22 @@ class Completion:
             self._body.append(line)
         elif line.startswith("data:"):
             self._data(line.removeprefix("data:").strip())
+        elif line.startswith("event:"):
+            self._in_error_event = line.removeprefix("event:").strip() == "error"
+        elif not line:
+            self._in_error_event = False
 
     def answer(self, *, model: str, key: Secret | None = None) -> Answer:
         """The whole answer; `model` is the one that was asked, if the server names none.
 
         What a server echoes of the `key` stays out of it.
         """
-        if self._streamed:
-            if not self.done and self._finish is None:
-                raise AgentUnavailable(
-                    f"{self._url} closed its stream before the answer was complete"
-                )
-        else:
+        if not self._streamed:
             self._take("\n".join(self._body))
+        elif not self.done and not self.ended:
+            raise AgentUnavailable(f"{self._url} closed its stream before the answer was complete")
         text = self._whole_text()
-        if not text or self._finish == "content_filter":
+        if not text or self._finish not in {"", *WHOLE, *LENGTH, *TOOLS}:
             raise self._unusable()
         named = self._model
         if key is not None:
@@ -111,8 +93,9 @@ class Completion:
         return spoken(
             text,
             model=named or model,
-            tokens_in=self._usage.prompt_tokens,
-            tokens_out=self._usage.completion_tokens,
+            tokens_in=self._counts[0],
+            tokens_out=self._counts[1],
+            cut_short=self._finish in LENGTH,
         )
 
     def _data(self, data: str) -> None:
@@ -122,55 +105,58 @@ class Completion:
             self._take(data)
 
     def _take(self, text: str) -> None:
-        chunk = self._chunk(text)
-        if chunk.error is not None:
-            raise from_error(self._url, chunk.error)
-        self._usage = chunk.usage or self._usage
-        self._model = chunk.model or self._model
-        for choice in chunk.choices or ():
-            if not choice.index:
-                self._choice(choice)
-
-    def _chunk(self, text: str) -> _Chunk:
-        # Errors go without their cause, which may quote the text.
+        found = self._parsed(text)
+        if self._in_error_event:
+            raise from_error(self._url, found)
         try:
-            # Not msgspec's own decoder: it refuses half a surrogate pair, and servers that escape
-            # may cut a pair in two.
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            raise self._garbled(cut_off=text.startswith("{")) from None
-        try:
-            return msgspec.convert(found, _Chunk)
-        except (msgspec.ValidationError, UnicodeError):  # the latter: a key is half a pair
+            chunk = read_chunk(found)
+        except MalformedChunk:
             raise self._garbled(cut_off=False) from None
+        if chunk.error:
+            raise from_error(self._url, chunk.error)
+        self._counts = (
+            self._counts[0] if chunk.tokens_in is None else chunk.tokens_in,
+            self._counts[1] if chunk.tokens_out is None else chunk.tokens_out,
+        )
+        self._model = chunk.model or self._model
+        self._finish = chunk.finish or self._finish
+        self._room -= len(chunk.text.encode("utf-8", "surrogatepass"))
+        if self._room < 0:
+            raise AgentBroken(f"{self._url} sent a longer answer than maxReplyBytes allows")
+        self._text.append(chunk.text)
+
+    def _parsed(self, text: str) -> object:
+        try:
+            # Not msgspec's decoder: it refuses half a surrogate pair, and servers that escape may
+            # cut a pair in two.
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            # Without its cause, which may quote the text.
+            raise self._garbled(cut_off=text.startswith("{")) from None
 
     def _garbled(self, *, cut_off: bool) -> AgentBroken:
         said = f"{self._url} did not answer with a chat completion"
         cure = "" if cut_off else "; check baseUrl, which often ends in /v1"
         return AgentBroken(said + cure, transient=cut_off)
 
-    def _choice(self, choice: _Choice) -> None:
-        self._finish = choice.finish_reason or self._finish
-        said = choice.delta or choice.message
-        text = said.text() if said else ""
-        self._room -= len(text.encode("utf-8", "surrogatepass"))
-        if self._room < 0:
-            raise AgentBroken(f"{self._url} sent a longer answer than maxReplyBytes allows")
-        self._text.append(text)
-
     def _whole_text(self) -> str:
         # By way of UTF-16, where halves that belong together meet; one left alone becomes U+FFFD.
         halves = "".join(self._text).encode("utf-16-le", "surrogatepass")
-        return LEADING_THOUGHT.sub("", halves.decode("utf-16-le", "replace"), count=1).strip()
+        return without_thoughts(halves.decode("utf-16-le", "replace")).strip()
 
     def _unusable(self) -> AgentError:
-        match self._finish:
-            case "content_filter":
-                return AgentRefused(f"{self._url}: the server's content filter blocked the answer")
-            case "length":
-                said = "used up its tokens before it answered; allow more tokens"
-            case "tool_calls" | "function_call":
-                said = "called a tool, though none was offered; use a model that answers in text"
-            case _:
-                said = "gave an answer without text"
+        finish = self._finish
+        if finish in FILTERED:
+            return AgentRefused(f"{self._url}: the server's content filter blocked the answer")
+        if finish in LENGTH:
+            said = "used up its tokens before it answered; allow more tokens"
+        elif finish in TOOLS:
+            said = "called a tool, though none was offered; use a model that answers in text"
+        elif finish in {"", *WHOLE}:
+            said = "gave an answer without text"
+        else:
+            return AgentUnavailable(
+                f"{self._url}: the answer was broken off (its finish_reason is neither stop nor "
+                "length); look into the server's own log"
+            )
         return AgentBroken(f"{self._url}: the model {said}", transient=True)

@@ -8,13 +8,16 @@ An OpenClaw gateway keeps a session for each `user`: set `historyLines: 0`, or i
 twice. It takes whoever holds its token for its owner, so let `model: openclaw/<agent>` name an
 agent whose tools are restricted there. It ends a run when we hang up: give it a long time limit.
 
-A leading `<think>…</think>` is the model talking to itself, and is left out; thoughts written in
-another way are the server's to separate (`reasoning_content` is ignored).
+A leading `<think>…</think>` is the model talking to itself, and is left out, also where only its
+end is there; thoughts written in another way are the server's to separate (`reasoning_content` is
+ignored).
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from actors.agents.openai.completion import Completion
 from actors.agents.openai.prompt import chat_messages, conversation_id
@@ -44,6 +47,9 @@ from actors.http.client import (
 MAX_BODY_BYTES = 16_777_216
 """Of a whole answer as it is sent: text, thoughts, and some 300 bytes around each token."""
 
+LAST_WORDS_S = 2.0
+"""How long to wait, after the reason why the answer ended, for token counts and `[DONE]`."""
+
 
 class OpenAIAgent:
     """Asks the server of `settings`. `key` reads the key each time; `client` is closed with it."""
@@ -67,6 +73,7 @@ class OpenAIAgent:
     async def ask(self, question: Question) -> Answer:
         """One request; leaving early, also by cancellation, closes the connection."""
         key = self._key() if self._key else None
+        completion = Completion(self._url, max_reply_bytes=self._settings.max_reply_bytes)
         try:
             async with self._client.stream(
                 "POST",
@@ -76,10 +83,12 @@ class OpenAIAgent:
                 timeout_s=self._settings.timeout_ms / 1000,
                 max_bytes=MAX_BODY_BYTES,
             ) as response:
-                return await self._read(response, key)
+                await self._read(response, completion)
         except HttpError as error:
-            # Without its cause: the layers below may quote what the server sent.
-            raise self._failure(error) from None
+            if not completion.ended:
+                # Without its cause: the layers below may quote what the server sent.
+                raise self._failure(error) from None
+        return completion.answer(model=self._settings.model, key=key)
 
     async def aclose(self) -> None:
         """Close the connections to the server."""
@@ -109,18 +118,21 @@ class OpenAIAgent:
             headers["authorization"] = f"Bearer {key.reveal()}"
         return headers
 
-    async def _read(self, response: StreamedAnswer, key: Secret | None) -> Answer:
+    async def _read(self, response: StreamedAnswer, completion: Completion) -> None:
         if not 200 <= response.status < 300:
             body = await self._error_body(response)
             raise from_status(
                 self._url, response.status, response.headers, body, now_s=self._now_s()
             )
-        completion = Completion(self._url, max_reply_bytes=self._settings.max_reply_bytes)
-        async for line in response.lines():
-            completion.feed(line)
-            if completion.done:
-                break
-        return completion.answer(model=self._settings.model, key=key)
+        now_s = asyncio.get_running_loop().time
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                async for line in response.lines():
+                    completion.feed(line)
+                    if completion.done:
+                        break
+                    if completion.ended:
+                        patience.reschedule(now_s() + LAST_WORDS_S)
 
     async def _error_body(self, response: StreamedAnswer) -> bytes:
         try:

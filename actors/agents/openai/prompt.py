@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, islice
 
 from actors.agents.openai.author_label import author_label
-from actors.agents.protocol import SILENT, Line, Question
+from actors.agents.protocol import Line, Question
+from actors.agents.silence import SILENT
 
 HISTORY_CHARS = 32_000
 """How much history is sent at most, so that a long one doesn't fill the model's context."""

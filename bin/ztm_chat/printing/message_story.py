@@ -117,6 +117,7 @@ def _replied(log: EventLog, record: Recorded, event: AgentReplied) -> str:
     if event.silent:
         return f"The agent chose not to reply, after {event.elapsed_ms} ms."
     text = log.body(record.seq)
+    cut = ", cut short by its length limit" if event.cut_short else ""
     reply = "text erased" if text is None else f"“{safe(text, 300)}”"
     model = f" ({safe(event.model)})" if event.model else ""
     tokens = ""
@@ -124,7 +125,7 @@ def _replied(log: EventLog, record: Recorded, event: AgentReplied) -> str:
         tokens = f" ({event.tokens_in} tokens in, {event.tokens_out} out)"
     return (
         f"The agent{model} replied on attempt {event.attempt} after {event.elapsed_ms} ms"
-        f"{tokens}: {reply}"
+        f"{tokens}{cut}: {reply}"
     )
 
 

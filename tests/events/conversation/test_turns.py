@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from events.back_off import PAUSES_S
 from events.conversation.effects import Ask, Wake
 from events.conversation.events import AgentFailed, AgentReplied, MessageDeadLettered, MessageQueued
+from events.conversation.notices import CUT_SHORT
 from events.conversation.turns import Reply, decide_reply
 from events.event import Event
 from events.streams import ConversationId
@@ -118,6 +119,15 @@ def test_a_reply_of_which_nothing_can_be_sent_is_no_reply(text: str) -> None:
     events = story.agent_replies(text)
     assert kinds(events) == ["AgentFailed", "MessageDeadLettered", "MessageQueued"]
     assert story.texts(events) == [OPEN_DOOR.apology]
+
+
+def test_a_reply_that_was_cut_short_is_sent_with_a_mark_and_recorded_without() -> None:
+    story = asked()
+    reply = Reply("The tram lea", cut_short=True)
+    events = story.follow(decide_reply(story.context, story.turn.version, 1, reply))
+    assert isinstance(events[0], AgentReplied)
+    assert events[0].cut_short
+    assert story.texts(events) == ["The tram lea", "The tram lea" + CUT_SHORT]
 
 
 def test_a_reply_counts_once() -> None:

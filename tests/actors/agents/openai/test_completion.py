@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from actors.agents.openai.completion import Completion
 from actors.agents.protocol import (
-    SILENT,
     AgentBroken,
     AgentError,
     AgentRefused,
     AgentUnavailable,
     Answer,
 )
+from actors.agents.silence import SILENT
 from events.conversation.wire_text import leaves_text
 
 URL = "http://127.0.0.1:1/v1/chat/completions"
@@ -139,6 +139,13 @@ def test_half_an_answer_is_none() -> None:
         ("<think>hm\n</think>\n\nHello.", "Hello."),
         ("\n<think></think>Hello. <think>x</think>", "Hello. <think>x</think>"),
         ("Use <think> tags.</think>", "Use <think> tags.</think>"),
+        ("hm, alice wants</think>Hello.", "Hello."),
+        ("hm</think>\n</think>\nHello.", "Hello."),
+        ("<think>a<think>b</think>c</think>Hello.", "Hello."),
+        ("<think>a</think>\n<think>b</think>Hello.", "Hello."),
+        ("<think>I close with </think> later</think>Hello.", "Hello."),
+        ("hm</ThinkING >Hello.", "Hello."),
+        ("Say <think>.</think> hm</think>Hello.", "Hello."),
     ],
 )
 def test_leading_thoughts_are_left_out(said: str, text: str) -> None:
@@ -147,7 +154,69 @@ def test_leading_thoughts_are_left_out(said: str, text: str) -> None:
 
 def test_the_silent_word_means_silence() -> None:
     assert read(chunk("<think>no</think> ZTM_"), chunk("SILENT\n"), DONE).silent
-    assert not read(whole("I answer ZTM_SILENT.")).silent
+    answer = read(whole("I answer ZTM_SILENT."))
+    assert (answer.text, answer.silent) == ("I answer.", False)
+
+
+@pytest.mark.parametrize("said", ["<think>for ever", "hm</think>", "hm</think> \n<think>hm"])
+def test_thoughts_alone_are_no_answer(said: str) -> None:
+    with pytest.raises(AgentBroken, match="without text"):
+        read(whole(said))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"usage": {"prompt_tokens": 2.5, "completion_tokens": "4"}},
+        {"usage": {"prompt_tokens": True, "completion_tokens": None}},
+        {"usage": "none"},
+        {"error": False},
+        {"error": {}},
+        {"error": ""},
+        {"model": 5},
+        {"\ud800": 5, "id": [], "created": "now"},
+    ],
+    ids=str,
+)
+def test_what_is_odd_and_not_needed_counts_as_not_said(more: dict[str, object]) -> None:
+    expected = Answer("Hello.", model="asked")
+    assert read(whole("Hello.", "stop", **more)) == expected
+    assert read(chunk("Hel"), chunk("lo.", **more), DONE) == expected
+
+
+@pytest.mark.parametrize("reason", [1, 0.5, True, [], {}, "", "null", "None"])
+def test_an_odd_reason_is_none(reason: object) -> None:
+    ending = "data: " + json.dumps({"choices": [{"delta": {}, "finish_reason": reason}]})
+    assert read(chunk("Hello."), ending, DONE).text == "Hello."
+    with pytest.raises(AgentUnavailable, match="closed its stream before"):
+        read(chunk("Hello."), ending)
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "eos", "end_turn", "length", "max_tokens"])
+def test_servers_call_the_same_reason_by_several_names(reason: str) -> None:
+    answer = read(chunk("Hello."), finish(reason))
+    assert (answer.text, answer.cut_short) == ("Hello.", reason in ("length", "max_tokens"))
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "cancelled", "whisper"])
+def test_an_answer_that_ended_for_another_reason_is_not_whole(reason: str) -> None:
+    for lines in ([chunk("Hel"), finish(reason), DONE], [whole("Hel", reason)]):
+        with pytest.raises(AgentUnavailable, match="broken off") as caught:
+            read(*lines)
+        assert "whisper" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", ['{"message": "whisper"}', '"whisper"', "[]"])
+def test_an_error_event_is_an_error_however_it_looks(error: str) -> None:
+    with pytest.raises(AgentUnavailable, match="reported an error") as caught:
+        read(chunk("Hel"), "", "event: error", f"data: {error}", "", DONE)
+    assert "whisper" not in str(caught.value)
+
+
+def test_an_error_may_be_the_whole_object() -> None:
+    error = {"object": "error", "message": "whisper", "code": 400}
+    with pytest.raises(AgentRefused, match="400 Bad Request"):
+        read(json.dumps(error))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +253,6 @@ def test_what_a_content_filter_cut_is_not_passed_on() -> None:
         ('{"choices": [{"message": {"content": 5}}], "x": "whisper"}', False),
         ('{"choices": [{"message": {"content": "whisper', True),
         ("data: whisper", False),
-        ('{"choices": [], "\\ud800": "whisper"}', False),
         ('data: {"choices": [{"delta": {"content": "whisper', True),
     ],
 )
