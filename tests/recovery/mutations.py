@@ -20,7 +20,7 @@ SIMULATION = (
     "tests/actors/test_simulation.py",
     "tests/actors/runtime/test_supervision.py",
 )
-ROOMS = ("events", "store", "actors", "bin", "tests", "pyproject.toml")
+ROOMS = ("events", "store", "actors", "bin", "docs", "tests", "pyproject.toml")
 
 
 @dataclass(frozen=True)
