@@ -51,7 +51,7 @@ def test_a_daemon_that_dies_at_a_point_answers_everything_once(
                 if number < len(numbers):
                     mesh.wait_for(first.poll, timeout_s=4 * SCALE)
             try:
-                code = first.wait(60 * SCALE)
+                code = first.wait(FIRST_LIFE_S if count == 1 else 60 * SCALE)
             except subprocess.TimeoutExpired:
                 code = None  # this point is not on the way of these messages so often
         finally:

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 ACCOUNT = "bot"
 STREAM = account_stream(ACCOUNT)
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 NO_PERMIT = Path("/nowhere/permit.json")
 
 
