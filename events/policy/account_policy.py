@@ -22,7 +22,8 @@ change to any rule raises it, and the old rules stay in the code for re-deciding
 1. Names were case-folded: `ﬁona` matched `fiona`, `STRASSE` matched `straße`. A name of invisible
    characters was a name.
 2. Names match in lower case. Who has no visible name is nobody.
-   `*` in `toolsBySender` is everyone; `group:*` is all groups of tools, not a pattern of tools.
+   `*` in `toolsBySender` is everyone, and its `deny` holds for twins, too; `group:*` is all groups
+   of tools, not a pattern of tools.
    Mentions: see `mention`; as they were, `mention_1`.
 """
 

@@ -1,6 +1,7 @@
 """Whether a group message addresses us: `@` and our user name, as a whole word."""
 
 import re
+from collections.abc import Iterator
 from unicodedata import category, normalize
 from unicodedata import name as unicode_name
 
@@ -13,12 +14,10 @@ _LETTER = 8
 """Code points around a place that decide which letter stands there (a base and its marks)."""
 
 _RUN = 64
-"""Characters before an `@` that are looked at: whether it stands in a path."""
+"""Characters before an `@` that are looked at: emphasis, and the letter before it."""
 
 _AT = re.compile("[@＠][\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]{0,4}")
-_PATH = re.compile(
-    r"""[^\s<>"()\[\]{}`'\u0080-\U0010ffff]*(?:/|://[^\s<>"()\[\]{}`'\u0080-\U0010ffff]*)$"""
-)
+_OUTSIDE_PATHS = re.compile(r"""[\s<>"()\[\]{}`'\u0080-\U0010ffff]""")
 _FILE_LINE = re.compile(r"^\[file: [^\n]*\]$", re.MULTILINE)
 _WITHOUT_BLANKS = (
     "CJK ",
@@ -50,12 +49,13 @@ def mentioned(text: str, username: str) -> bool:
     """
     name = fold(username).replace("ς", "σ")
     reach = 3 * len(name) + _LETTER
-    for sign in _AT.finditer(_FILE_LINE.sub("", text)) if name else ():
-        at, text = sign.start(), sign.string
+    text = _FILE_LINE.sub("", text)
+    for sign in _signs_outside_paths(text) if name else ():
+        at = sign.start()
         before = normalize("NFC", text[max(0, at - _RUN) : at])
         after = normalize("NFC", text[sign.end() : sign.end() + reach])
         end = _end_of_name(after, name)
-        if not end or _in_path(before):
+        if not end:
             continue
         plain = before.rstrip("_")
         marks = before[len(plain) :]
@@ -63,6 +63,20 @@ def mentioned(text: str, username: str) -> bool:
         if _begins(plain, name) and _ends(following, name):
             return True
     return False
+
+
+def _signs_outside_paths(text: str) -> Iterator[re.Match[str]]:
+    """Each `@` that belongs to no path or address; `@alice/@my-bot` is a list."""
+    begin, looked_at, address = 0, 0, False
+    for sign in _AT.finditer(text):
+        at = sign.start()
+        for outside in _OUTSIDE_PATHS.finditer(text, looked_at, at):
+            begin, address = outside.end(), False
+        address = address or "://" in text[max(begin, looked_at) : at]
+        looked_at = at
+        in_path = address or text.endswith("/", begin, at)
+        if not in_path or text.startswith("@", begin):
+            yield sign
 
 
 def _end_of_name(after: str, name: str) -> int:
@@ -84,12 +98,6 @@ def _end_of_name(after: str, name: str) -> int:
 
 def _begins(before: str, name: str) -> bool:
     return not before or not _in_names(before[-1], name) or _needs_no_blank(before[-1])
-
-
-def _in_path(before: str) -> bool:
-    """Whether what precedes the `@` belongs to a path or an address; `@alice/@my-bot` is a list."""
-    run = _PATH.search(before)
-    return run is not None and not run[0].startswith(("@", "＠"))
 
 
 def _needs_no_blank(char: str) -> bool:

@@ -81,24 +81,33 @@ def grant_tools(
     `alsoAllow` of every entry of `toolsBySender` that means the sender, or
     everyone (`*`), adds to `allow` or to the
     default, or lifts from a lone `deny` (the same name, or a member of a group that it names; a
-    single tool isn't lifted out of a denied group). Their `deny` beats all.
+    single tool isn't lifted out of a denied group). Their `deny` beats all, and
+    `ambiguous` does not lift it: nobody gets a denied tool under a twin's name.
     """
     if permission is None:
         return ToolGrant()
-    entries = [
-        entry
-        for name, entry in permission.tools_by_sender.items()
-        if matches(name, sender, ambiguous=ambiguous, rules=rules)
-        or (name.strip() == EVERYONE and rules > 1)
-    ]
-    also_allow = _canonical((tool for entry in entries for tool in entry.also_allow), rules)
-    deny_sender = _canonical((tool for entry in entries for tool in entry.deny), rules)
+    by_sender = permission.tools_by_sender
+    adding = _entries_for(sender, by_sender, ambiguous=ambiguous, rules=rules)
+    denying = _entries_for(sender, by_sender, ambiguous=ambiguous and rules == 1, rules=rules)
+    also_allow = _canonical((tool for entry in adding for tool in entry.also_allow), rules)
+    deny_sender = _canonical((tool for entry in denying for tool in entry.deny), rules)
     grant = _granted_to_all(permission.tools, rules)
     if grant.allow is not None:
         allow = _canonical(grant.allow + also_allow, rules)
         return ToolGrant(allow, _canonical(grant.deny + deny_sender, rules))
     kept = tuple(tool for tool in grant.deny if not _covered(tool, also_allow, TOOL_GROUPS))
     return ToolGrant(None, _canonical(kept + deny_sender, rules))
+
+
+def _entries_for(
+    sender: str, by_sender: Mapping[str, SenderTools], *, ambiguous: bool, rules: int
+) -> list[SenderTools]:
+    return [
+        entry
+        for name, entry in by_sender.items()
+        if matches(name, sender, ambiguous=ambiguous, rules=rules)
+        or (name.strip() == EVERYONE and rules > 1)
+    ]
 
 
 def warnings_for(

@@ -218,10 +218,17 @@ MUTATIONS = [
         ("tests/events/conversation/test_wire_text.py",),
     ),
     Mutation(
+        "a twin gets the tools that a sender is denied",
+        "events/policy/tools.py",
+        "ambiguous=ambiguous and rules == 1,",
+        "ambiguous=ambiguous,",
+        ("tests/events/policy/test_tools.py",),
+    ),
+    Mutation(
         "the path of a page's address mentions the bot",
         "events/policy/mention.py",
-        "if not end or _in_path(before):",
-        "if not end:",
+        'in_path = address or text.endswith("/", begin, at)',
+        "in_path = False",
         ("tests/events/policy/test_mention.py",),
     ),
     Mutation(

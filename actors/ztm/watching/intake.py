@@ -35,7 +35,7 @@ USELESS_AFTER = 3
 """After so many errors in a row, a useless answer of the feed makes the Chat API stand in."""
 
 USERS_EVERY = 600
-"""How many polls lie between two looks at who is in the mesh."""
+"""How many polls lie between two looks at who is in the mesh; after a failure 1, 2, 4, …"""
 
 _NO_FEED = (NotFound, MeshUnknown)
 _USELESS = (Refused, AnswerTooLarge, AnswerUnreadable, UnexpectedStatus)
@@ -59,7 +59,8 @@ class Intake:
         self._join = join
         self._feed_back_off = BackOff(link.timing.back_off_scale)
         self._chat_back_off = BackOff(link.timing.back_off_scale)
-        self._polls = 0
+        self._polls_to_users = 0
+        self._polls_after_failure = 1
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -133,9 +134,9 @@ class Intake:
 
     async def _poll_chats(self) -> float:
         """Look at the chats once; how long to wait before the next look, in seconds."""
-        if self._polls % USERS_EVERY == 0:
-            await self._look_at_users()
-        self._polls += 1
+        if self._polls_to_users == 0:
+            self._polls_to_users = await self._look_at_users()
+        self._polls_to_users -= 1
         await self._restarter.judge(await self._chat_source.poll())
         self._chat_back_off.succeeded()
         if self._link.health.source == "chat":
@@ -150,14 +151,19 @@ class Intake:
         self._note(error, "the Chat API: ", first=self._chat_back_off.errors == 0)
         await asyncio.sleep(self._chat_back_off.failed())
 
-    async def _look_at_users(self) -> None:
+    async def _look_at_users(self) -> int:
+        """See who is in the mesh; how many polls from now to look again."""
         try:
             users = (await self._link.client.users()).items
         except ZtmError as error:
-            self._note(error, "who is in the mesh: ", first=True)
-            return
+            pause = self._polls_after_failure
+            self._note(error, "who is in the mesh: ", first=pause == 1)
+            self._polls_after_failure = min(2 * pause, USERS_EVERY)
+            return pause
+        self._polls_after_failure = 1
         self._link.health.users = tuple(users)
         self._link.tell_account(UsersSeen(frozenset(users)))
+        return USERS_EVERY
 
     # What is said of it
 

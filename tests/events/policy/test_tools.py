@@ -158,6 +158,13 @@ def test_a_double_of_a_listed_sender_gets_nothing_on_top() -> None:
     assert grant_tools(entry, "admin", ambiguous=True).allow == ("read", "exec")
 
 
+def test_a_double_of_a_denied_sender_is_denied_the_same() -> None:
+    entry = permission(("read", "exec"), None, admin=also("write", deny=("exec",)))
+    assert grant_tools(entry, "Admin", ambiguous=True) == ToolGrant(("read", "exec"), ("exec",))
+    assert grant_tools(entry, "Admin", ambiguous=True, rules=1) == ToolGrant(("read", "exec"))
+    assert grant_tools(entry, "Admins", ambiguous=True).deny == ()
+
+
 def test_a_star_means_every_sender() -> None:
     entry = permission(("read", "exec"), None, **{"*": also("write", deny=("exec",))})
     for sender in ("bob", "alice"):

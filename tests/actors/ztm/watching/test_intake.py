@@ -157,6 +157,14 @@ def test_users_that_cannot_be_listed_do_not_stop_the_chat_api(
     recorder.wait_for_texts("hello")
 
 
+def test_users_that_could_not_be_listed_are_asked_for_again_soon(
+    watch: Watch, recorder: Recorder, bot: MeshAgent
+) -> None:
+    bot.garble(b"nonsense", path_part="/api/users", times=2)
+    edge = watch()
+    recorder.wait_for(lambda: "my-bot" in edge.edge.health.users)
+
+
 def test_an_older_agent_that_dies_makes_the_account_offline(
     watch: Watch, recorder: Recorder, alice: MeshAgent, bot: MeshAgent
 ) -> None:
