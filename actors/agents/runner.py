@@ -85,14 +85,14 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
 
     Said is what was let in before the turn began and what we answered; nothing else is passed on.
     """
-    turn = _at(log, task.stream, task.turn)
+    turn = next(iter(log.read_stream(task.stream, task.turn - 1)), None)
     if turn is None or not isinstance(turn.event, Dispatched):
         msg = f"version {task.turn} of {task.stream} is not a turn"
         raise TurnGone(msg)
     asked = [_message(log, task.stream, version) for version in turn.event.messages]
-    versions = {message.version for message in asked}  # a retried message was said long ago
-    earlier = (_at(log, task.stream, version) for version in task.context)
-    said = [record for record in earlier if record and record.version not in versions]
+    asked_seqs = {message.seq for message in asked}  # a retried message was said before, too
+    earlier = (log.event(seq) for seq in task.context if seq not in asked_seqs)
+    said = [record for record in earlier if record is not None]
     address = parse_stream(task.stream)
     return Question(
         key=f"{log.log_id}/{task.stream}/{task.turn}/{task.attempt}",
@@ -107,10 +107,6 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
         tools=turn.event.tools.allow,
         denied=turn.event.tools.deny,
     )
-
-
-def _at(log: EventLog, stream: str, version: int) -> Recorded | None:
-    return next(iter(log.read_stream(stream, version - 1)), None)
 
 
 def _message(log: EventLog, stream: str, version: int) -> Recorded:

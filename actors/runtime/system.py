@@ -16,7 +16,8 @@ from store.log.event_log import EventLog
 
 class AskTask(msgspec.Struct, frozen=True):
     """Ask the agent of `account`: attempt `attempt` of the turn at `turn` in `stream`, which comes
-    after what was said at the versions `context`. Answered by `AgentAnswered` or `AgentErred`."""
+    after what was said in the events `context` (global sequences). Answered by `AgentAnswered` or
+    `AgentErred`."""
 
     account: str
     stream: str

@@ -57,7 +57,7 @@ class Waiting(Struct, frozen=True, gc=False):
 class Turn(Struct, frozen=True, gc=False):
     """A turn in flight. `attempt` counts from 1; `retry_ms`: not before this time; 0: at once.
 
-    `context`: what had been said when it began (see `ConversationState.said`), less its `messages`.
+    `context`: what had been said when it began (see `ConversationState.said`), less what it asks.
     """
 
     version: int
@@ -87,8 +87,9 @@ class ConversationState(Struct):
     done. `uncoded`: a stranger's message for which a pairing code is still to be asked. `spent`:
     sender and time of the last turns, for the budget; `noticed_ms`: when somebody was last told
     that it is spent. `coded` and `announced`: global sequence of the pairing request and approval
-    last passed on. `said`: the newest messages that were let in (their MessageSeen) and our answers
-    to them (AgentReplied), in the order in which they were said: all that a later turn may be told.
+    last passed on. `said`: global sequences of the newest messages that were let in (MessageSeen)
+    and of our answers (AgentReplied), in the order in which they were said: all that a later turn
+    may be told.
     """
 
     version: int = 0
@@ -175,7 +176,7 @@ def _policy_decided(state: ConversationState, _: Recorded, event: PolicyDecided)
     if decided is None:
         return
     if event.action == "process":
-        _say(state, event.message)
+        _say(state, decided.seq)
         state.queue += (replace(decided, tools=event.tools),)
     elif event.action == "pairing" and event.inputs.pairing == "none":
         state.uncoded += (decided,)
@@ -187,8 +188,9 @@ def _pairing_withheld(state: ConversationState, _: Recorded, event: PairingWithh
 
 def _dispatched(state: ConversationState, record: Recorded, event: Dispatched) -> None:
     now_ms = record.time // 1_000_000
+    asked = {message.seq for message in state.queue if message.version in event.messages}
+    context = tuple([seq for seq in state.said if seq not in asked])
     state.queue = _without(state.queue, *event.messages)
-    context = tuple([version for version in state.said if version not in event.messages])
     state.turn = Turn(
         record.version, record.seq, event.messages, event.sender, now_ms, context=context
     )
@@ -197,16 +199,16 @@ def _dispatched(state: ConversationState, record: Recorded, event: Dispatched) -
         del state.spent[:SPENT_LIMIT]
 
 
-def _say(state: ConversationState, version: int) -> None:
-    said = (*state.said, version)
-    in_order = not state.said or state.said[-1] < version  # a message may be decided late
+def _say(state: ConversationState, seq: int) -> None:
+    said = (*state.said, seq)
+    in_order = not state.said or state.said[-1] < seq  # a message may be decided late
     state.said = (said if in_order else tuple(sorted(said)))[-SAID_LIMIT:]
 
 
 def _agent_replied(state: ConversationState, record: Recorded, event: AgentReplied) -> None:
     state.turn = None
     if not event.silent:
-        _say(state, record.version)
+        _say(state, record.seq)
 
 
 def _turn_cancelled(state: ConversationState, _: Recorded, __: TurnCancelled) -> None:

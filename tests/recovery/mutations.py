@@ -283,8 +283,8 @@ MUTATIONS = [
     Mutation(
         "what was refused is told to the agent",
         "events/conversation/state.py",
-        '    if event.action == "process":\n        _say(state, event.message)\n',
-        '    _say(state, event.message)\n    if event.action == "process":\n',
+        '    if event.action == "process":\n        _say(state, decided.seq)\n',
+        '    _say(state, decided.seq)\n    if event.action == "process":\n',
         ("tests/actors/test_turn_context.py",),
     ),
     Mutation(

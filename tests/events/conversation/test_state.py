@@ -214,9 +214,9 @@ def test_a_turn_is_told_what_was_let_in_and_answered_before_it_less_what_it_asks
     story.says("two")
     assert first.context == ()
     story.agent_replies("hi")
-    [refused, one, two] = versions(story, MessageSeen)
-    [reply] = versions(story, AgentReplied)
-    assert story.turn.messages == (two,)
+    [refused, one, two] = places(story, MessageSeen)
+    [reply] = places(story, AgentReplied)
+    assert two not in story.turn.context
     assert story.turn.context == (one, reply)
     assert refused not in story.state.said
 
@@ -229,9 +229,9 @@ def test_a_message_decided_late_stands_where_it_was_said() -> None:
     story.says("two", sender="bob")
     story.agent_replies("hi")
     story.group_is("alice", "bob")
-    [one, two] = versions(story, MessageSeen)
-    [reply] = versions(story, AgentReplied)
-    assert two < reply < story.turn.version
+    [one, two] = places(story, MessageSeen)
+    [reply] = places(story, AgentReplied)
+    assert two < reply < story.turn.seq
     assert story.state.said == (one, two, reply)
     assert story.turn.context == (one, reply)
 
@@ -240,7 +240,7 @@ def test_silence_is_not_said() -> None:
     story = ConversationStory(PEER, OPEN_DOOR)
     story.says("one")
     story.agent_replies(silent=True)
-    assert story.state.said == tuple(versions(story, MessageSeen))
+    assert story.state.said == tuple(places(story, MessageSeen))
 
 
 def test_only_the_newest_of_what_was_said_is_remembered() -> None:
@@ -249,8 +249,8 @@ def test_only_the_newest_of_what_was_said_is_remembered() -> None:
         story.says(str(number))
         story.agent_replies("hi")
     assert len(story.state.said) == SAID_LIMIT
-    assert story.state.said[-1] == versions(story, AgentReplied)[-1]
+    assert story.state.said[-1] == places(story, AgentReplied)[-1]
 
 
-def versions(story: ConversationStory, kind: type[Event]) -> list[int]:
-    return [record.version for record in story.recorded if isinstance(record.event, kind)]
+def places(story: ConversationStory, kind: type[Event]) -> list[int]:
+    return [record.seq for record in story.recorded if isinstance(record.event, kind)]
