@@ -249,9 +249,7 @@ class AccountActor(EventSourced[AccountState]):
     def _code_requested(self, request: PairingCodeRequested) -> None:
         now_ms = self.system.now_ms()
         reason = withheld(self.state, request.person, now_ms)
-        if self._erasures.cover(request.person, request.seq, self.state.erased):
-            self._tell(request.stream, PairingCodeWithheld("erased"))
-        elif reason in ("limit", "approved"):
+        if reason in ("limit", "approved"):
             self._tell(request.stream, PairingCodeWithheld(reason))
         elif reason == "pending":
             self._pass_on_code(request)
@@ -367,7 +365,7 @@ class AccountActor(EventSourced[AccountState]):
 
     def _end_erasure(self, person: str, newest_ms: int) -> None:
         if person in self._erasures:
-            drafts = decide_end(self.settings.id, self.state, person, newest_ms)
+            drafts = decide_end(self.settings.id, person, self.state.erased[person], newest_ms)
             destroy = DestroyKey(self.settings.id, person)
             self._append(drafts, lambda: self.system.effects.begin(destroy))
 

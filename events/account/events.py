@@ -78,7 +78,7 @@ class PairingApproved(Event, frozen=True):
 
 
 class PairingDenied(Event, frozen=True):
-    """The operator refused the request, or had the person's words erased (`by`: `forget`)."""
+    """The operator refused the request."""
 
     request: int
     person: str

@@ -16,7 +16,6 @@ from events.policy.account_policy import Action, Reason, ToolGrant
 Source = Literal["feed", "chat"]
 Membership = Literal["member", "not-member", "unknown", "direct"]
 Purpose = Literal["reply", "pairing", "approved", "notice"]
-NoCode = Literal["pending", "limit", "approved", "erased"]
 IgnoreReason = Literal[
     "self", "blank", "oversize", "malformed", "baseline", "too-late", "groups-disabled"
 ]
@@ -92,10 +91,10 @@ class PolicyDecided(Event, frozen=True):
 
 class PairingWithheld(Event, frozen=True):
     """A stranger got no code for this message: `pending` (has one), `limit` (too many wait),
-    `approved` (was let in meanwhile), `erased` (the operator had their words erased meanwhile)."""
+    `approved` (was let in meanwhile)."""
 
     message: int
-    reason: NoCode
+    reason: Literal["pending", "limit", "approved"]
 
 
 class Dispatched(Event, frozen=True):

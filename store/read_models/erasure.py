@@ -64,7 +64,7 @@ def ends(log: EventLog, account: AccountState, of: str, persons: Iterable[str]) 
     return [
         draft
         for person in persons
-        for draft in decide_end(of, account, person, newest_ms(log, of, person))
+        for draft in decide_end(of, person, account.erased[person], newest_ms(log, of, person))
     ]
 
 

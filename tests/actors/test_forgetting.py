@@ -155,53 +155,6 @@ def test_nothing_that_waits_is_asked_while_the_erasure_is_under_way(seed: int) -
     ]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_stranger_who_is_forgotten_gets_a_code_again_that_can_be_approved(seed: int) -> None:
-    """Whenever in the making of the first code the erasure comes."""
-    world = World(seed, AccountPolicy("bot", dm_policy="pairing"))
-    while world.step():
-        pass  # until the account watches
-    world.say(ANNA, "anna", "let me in")
-    world.offer(ANNA)
-    for _ in range(world.random.randint(0, 25)):
-        world.step()
-    world.forget("anna")
-    while world.rulings != ["anna"]:
-        assert world.step()
-    assert world.account().requests == {}, "it can't be approved: the code is gone"
-    world.say(ANNA, "anna", "let me in, please")
-    world.offer(ANNA)
-    while not world.account().requests:
-        assert world.step()
-        world.offer(ANNA)
-    request = world.account().requests["anna"]
-    assert world.log.body(request.seq) is not None
-    assert request.requested_ms == world.now_ms, "it is for the new message"
-    world.rule("approve", "anna")
-    world.settle()
-    assert world.rulings == ["anna", "anna"]
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_a_strangers_request_ends_with_an_erasure_that_a_crash_interrupted(seed: int) -> None:
-    """The conversation asks for the code once more, while the erasure is finished."""
-    world = World(seed, AccountPolicy("bot", dm_policy="pairing"))
-    while world.step():
-        pass
-    world.say(ANNA, "anna", "let me in")
-    world.offer(ANNA)
-    for _ in range(world.random.randint(0, 15)):
-        world.step()
-    world.forget("anna")
-    while "anna" not in world.account().erased:
-        assert world.step()
-    world.crash()
-    for _ in range(400):
-        world.step()
-    assert world.log.key_id(PERSON) != world.account().erased["anna"].key_id
-    assert world.account().requests == {}
-
-
 def test_forgetting_twice_at_once_is_forgetting_once() -> None:
     world = acquainted(2)
     world.forget("anna")

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from events.account import state as account
 from events.account.erasure import decide_end, decide_erasure
-from events.account.events import ErasureEnded, PairingDenied, PersonErased
+from events.account.events import ErasureEnded, PersonErased
 from events.account.state import UNDER_WAY, Erasure
 from events.conversation import turns
 from events.event import Draft, Event
@@ -117,24 +117,13 @@ def test_the_account_remembers_the_last_erasure_of_each() -> None:
 
 @pytest.mark.parametrize("newest_ms", [0, NOW_MS, NOW_MS + 5])
 def test_an_erasure_reaches_as_far_as_what_was_recorded_before_the_key_went(newest_ms: int) -> None:
+    erasure = Erasure(KEY, seq=1, until_ms=NOW_MS)
     until_ms = max(NOW_MS, newest_ms)
-    story = AccountStory()
-    story.happens(PersonErased("alice", KEY, NOW_MS, "operator"))
-    (draft,) = decide_end(ACCOUNT, story.state, "alice", newest_ms)
+    (draft,) = decide_end(ACCOUNT, "alice", erasure, newest_ms)
     assert draft == Draft(account_stream(ACCOUNT), ErasureEnded("alice", until_ms))
-    story.follow([draft])
-    assert story.state.erased["alice"] == Erasure(KEY, seq=2, until_ms=until_ms)
-
-
-def test_a_pending_pairing_request_ends_with_the_erasure() -> None:
     story = AccountStory()
-    story.code_wanted("alice")
-    story.code_wanted("bob")
-    story.happens(PersonErased("alice", KEY, NOW_MS, "operator"))
-    ended = story.follow(decide_end(ACCOUNT, story.state, "alice", NOW_MS))
-    assert ended == [PairingDenied(1, "alice", "forget"), ErasureEnded("alice", NOW_MS)]
-    assert (story.stands("alice"), story.stands("bob")) == ("none", "pending")
-    assert story.withheld("alice") is None
+    story.happens(PersonErased("alice", KEY, NOW_MS, "operator"), draft.event)
+    assert story.state.erased["alice"] == Erasure(KEY, seq=2, until_ms=until_ms)
 
 
 def test_a_later_erasure_does_not_take_the_cutoff_back() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from events.account.events import PairingRequested, PersonErased
-from events.account.state import fold
+from events.account.events import PersonErased
 from events.event import Body, Draft, Recorded
 from store.disk.layout import unpack_slot
 from store.log.event_log import LogDamaged
@@ -112,15 +111,6 @@ def test_a_crash_before_the_key_was_lost_is_made_good(folder: Path) -> None:
     finish_erasures(log, "main")
     assert log.key(name) == fresh
     log.close()
-
-
-def test_a_pending_pairing_request_of_theirs_ends() -> None:
-    log = MemoryLog()
-    code = Body("main/alice", "ABCD2345", b"salt" * 4)
-    requested = PairingRequested("alice", code.digest, NOW_MS)
-    add_all(log, Draft("account/main", requested, bodies=(code,)))
-    assert erase(log, "main", "alice", now_ms=NOW_MS, by="operator")
-    assert fold(log.read_stream("account/main")).requests == {}
 
 
 def test_a_conversation_that_is_damaged_does_not_keep_the_key(
