@@ -29,6 +29,7 @@ from actors.runtime.system import (
     WatchTask,
 )
 from actors.ztm.account_edge import AccountEdge
+from actors.ztm.reading.message_files import LARGE_FILES
 from actors.ztm.timing import Timing
 from events.account.state import AccountState, fold
 from events.conversation.policy_context import person_key
@@ -246,7 +247,10 @@ class Daemon:
     # The edges
 
     def _open_edges(self) -> Mapping[type, Do]:
-        self._accounts = {account.id: self._open_account(account) for account in self.enabled}
+        large_files = asyncio.Semaphore(LARGE_FILES)
+        self._accounts = {
+            account.id: self._open_account(account, large_files) for account in self.enabled
+        }
         self._agents = {account.id: build_agent(account.agent) for account in self.enabled}
         own = {account.id: account.username for account in self.enabled}
         runner = AgentRunner(self.log, self._agents, own, self.config.gateway.max_turns)
@@ -259,7 +263,7 @@ class Daemon:
             ExpireKeys: self._expire_keys,
         }
 
-    def _open_account(self, account: AccountConfig) -> AccountEdge:
+    def _open_account(self, account: AccountConfig, large_files: asyncio.Semaphore) -> AccountEdge:
         return AccountEdge(
             account,
             self.log,
@@ -267,6 +271,7 @@ class Daemon:
             now_ms=now_ms,
             salt=secrets.token_bytes,
             timing=self._timing,
+            large_files=large_files,
         )
 
     async def _send(self, task: SendTask) -> Sent | SendFailed:

@@ -44,7 +44,8 @@ class AccountEdge:
     """One account's edge; made and used on the edge loop.
 
     `tell(stream, message)` reaches the actor of a stream; `now_ms`: ms since 1970; `salt(n)`: n
-    random bytes. Raises `ZtmError` if the configuration can't be used.
+    random bytes; `large_files`: how many large files the process reads at a time. Raises
+    `ZtmError` if the configuration can't be used.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class AccountEdge:
         now_ms: Callable[[], int],
         salt: Callable[[int], bytes],
         timing: Timing,
+        large_files: asyncio.Semaphore,
     ) -> None:
         self._config = config
         self._log = log
         self._salt = salt
+        self._large_files = large_files
         self._http = _http_of(config)
         self._permit_http = HttpClient()
         self.client = ZtmClient(
@@ -127,7 +130,8 @@ class AccountEdge:
     def _intake(self, state: AccountState) -> Intake:
         config, link = self._config, self._link
         on_record = OnRecord(self._log, config.username)
-        arrivals = ArrivalFactory(config.id, self._log.key, self._salt)
+        max_chars = config.policy.max_message_chars
+        arrivals = ArrivalFactory(config.id, self._log.key, self._salt, max_chars=max_chars)
         deliveries = Deliveries(link, on_record)
         groups = self._groups = Groups(link)
         catalogue = Catalogue(config.id, config.username, groups=link.groups)
@@ -140,6 +144,7 @@ class AccountEdge:
             groups,
             on_entry=self._files_show,
             record_unavailable=cursor.report_at_once,
+            large_files=self._large_files,
         )
         feed = Feed(link, state, catalogue, cursor, reader, on_record)
         chat_source = ChatSource(

@@ -22,6 +22,7 @@ _EXACT = 1e21
 """Below this JavaScript writes whole doubles without an exponent; here they become integers."""
 
 _SURROGATES = re.compile("([\ud800-\udbff][\udc00-\udfff])|[\ud800-\udfff]")
+_MAX_CONTENT = 2**16
 _HASH = re.compile("[0-9A-Fa-f]{1,128}")
 _MAX_HASHES = 64
 _LONGEST_NAME = 120
@@ -32,13 +33,18 @@ def canonical(message: object) -> bytes:
 
     A string and an object with `text` or `files` are alike: the text, and the files' hashes in
     their order; whatever else the object holds is not read by an agent and doesn't count. Any other
-    value: compact JSON, keys sorted. Lists and objects more than 64 deep count as equal.
+    value: compact JSON, keys sorted. Lists and objects more than 64 deep count as equal. Of more
+    than 64 KiB, their digest.
     """
     text = _text(message)
     if text is None:
-        return b"json:" + _compact(_plain_json(message)).encode()
-    hashes = [_clean(file["hash"]) for file in _files(message)]
-    return b"text:" + _compact([text, *hashes]).encode()
+        content = b"json:" + _compact(_plain_json(message)).encode()
+    else:
+        hashes = [_clean(file["hash"]) for file in _files(message)]
+        content = b"text:" + _compact([text, *hashes]).encode()
+    if len(content) <= _MAX_CONTENT:
+        return content
+    return b"long:" + hashlib.blake2b(content, digest_size=32).digest()
 
 
 def plain_text(message: object) -> str:

@@ -74,8 +74,8 @@ def install(watch: Watch) -> None:
     """Put the watch between the client and the intake, and in the agent's place."""
     file_data = ZtmClient.file_data
 
-    async def watched(self: ZtmClient, path: str) -> bytes | None:
-        return watch.response(await file_data(self, path))
+    async def watched(self: ZtmClient, path: str, *, max_bytes: int | None = None) -> bytes | None:
+        return watch.response(await file_data(self, path, max_bytes=max_bytes))
 
     def build_agent(settings: Any, *, environ: Mapping[str, str] | None = None) -> WatchedAgent:
         del settings, environ

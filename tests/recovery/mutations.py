@@ -262,8 +262,8 @@ MUTATIONS = [
     Mutation(
         "the agent is asked the word null",
         "actors/ztm/reading/arrival_factory.py",
-        "            malformed=says_nothing(message.message),\n",
-        "",
+        "            says_nothing(message),\n",
+        "            False,\n",
         ("tests/actors/ztm/reading/test_arrival_factory.py",),
     ),
     Mutation(
@@ -314,6 +314,20 @@ MUTATIONS = [
         "if _HASH.fullmatch(found)",
         "if True",
         ("tests/events/conversation/test_identity.py",),
+    ),
+    Mutation(
+        "what one sender's files lack delays the retries of everybody's",
+        "actors/ztm/watching/feed.py",
+        "count = len(catalogue.unavailable) if old else catalogue.unavailable_of(pending.sender)",
+        "count = len(catalogue.unavailable)",
+        ("tests/actors/ztm/watching/test_hostile_files.py",),
+    ),
+    Mutation(
+        "a file is read to its end, however many entries it has",
+        "actors/ztm/client/entries.py",
+        "return read(data, _entry, most=MAX_ENTRIES)",
+        "return read(data, _entry)",
+        ("tests/actors/ztm/client/test_entries.py",),
     ),
 ]
 

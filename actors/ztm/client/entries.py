@@ -10,13 +10,20 @@ import math
 
 from msgspec import Struct
 
-from actors.ztm.client.lenient import read_list
+from actors.ztm.client.lenient import read_elements, read_list
 from actors.ztm.client.paths import checked
 from actors.ztm.errors import AnswerUnreadable, DangerousName
 
 __all__ = ["RawEntry", "RawMessage", "parse_file", "parse_messages", "raw_message"]
 
 _MAX_MS = 2**53
+
+MAX_ENTRIES = 1_000
+"""How many entries of a file are read. ZTM behaviour: a file is not continued once it has 1,024
+bytes, so an honest one has less than fifty."""
+
+HONEST_BYTES = 2**16
+"""A larger file is read entry by entry: one long message is honest, many small ones are not."""
 
 
 class RawEntry(Struct, frozen=True):
@@ -38,12 +45,13 @@ def parse_file(data: bytes, *, limit: int) -> tuple[list[RawEntry], list[str]]:
     """The entries of a message file in the file's order, and why others were left out.
 
     Never raises: a file larger than `limit` bytes, or one that is no list, gives no entries and a
-    reason.
+    reason; so does what follows the first `MAX_ENTRIES`.
     """
     if len(data) > limit:
         return [], [f"the file has {len(data)} bytes, more than the {limit} allowed"]
+    read = read_list if len(data) <= HONEST_BYTES else read_elements
     try:
-        return read_list(data, _entry)
+        return read(data, _entry, most=MAX_ENTRIES)
     except AnswerUnreadable as error:
         return [], [f"the file is unreadable: {error}"]
 

@@ -18,7 +18,7 @@ import msgspec
 
 from actors.ztm.errors import AnswerUnreadable
 
-__all__ = ["converted", "parse_value", "read_each", "read_list"]
+__all__ = ["converted", "parse_value", "read_each", "read_elements", "read_list"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,14 +31,16 @@ _MAX_DIGITS = 308
 # What a stranger may make us do: more than any honest list needs, and no pause that anyone notices.
 _MAX_FLAWS = 1_000
 _MAX_TOKENS = 500_000
+_MAX_ELEMENT = 4 * 2**20
 # The closing quote is optional: else a text that was cut off would cost a pass for each quote.
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
+# Possessive, so that a text of backslashes costs no memory.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse_value(data: bytes) -> object:
     """The JSON value. Raises AnswerUnreadable, without quoting the data."""
-    return _shallow(_loads(data.decode("utf-8", "replace")))
+    return _shallow(_loads(data))
 
 
 def converted(value: object, kind: type[T]) -> T:
@@ -53,33 +55,55 @@ def converted(value: object, kind: type[T]) -> T:
         raise AnswerUnreadable(str(error)) from None
 
 
-def read_list(data: bytes, read: Callable[[object], U]) -> tuple[list[U], list[str]]:
+def read_list(
+    data: bytes, read: Callable[[object], U], *, most: int | None = None
+) -> tuple[list[U], list[str]]:
     """What `read` makes of each element of a JSON list, and why others were left out.
 
     As `read_each`, after the elements' own JSON was read. Raises AnswerUnreadable: it is no list.
     """
-    text = data.decode("utf-8", "replace")
     try:
-        elements = _loads(text)
+        elements = _loads(data)
     except AnswerUnreadable:
-        if text.lstrip().startswith("["):
-            return _read_slices(text, read)
+        if _begins_list(data):
+            results, reasons = read_elements(data, read, most=most)
+            return results, reasons or ["the list as a whole is not JSON"]
         raise
     if not isinstance(elements, list):
         raise AnswerUnreadable("it is not a JSON list")
-    return read_each(elements, lambda element: read(_shallow(element)))
+    return read_each(elements, lambda element: read(_shallow(element)), most=most)
 
 
-def read_each(elements: Iterable[T], read: Callable[[T], U]) -> tuple[list[U], list[str]]:
+def read_elements(
+    data: bytes, read: Callable[[object], U], *, most: int | None = None
+) -> tuple[list[U], list[str]]:
+    """As `read_list`, one element after the other, so that what is not kept takes no memory.
+
+    Elements of more than 4 MiB, and what follows the first 500,000 brackets, commas and texts, are
+    not read. For a list that can't be read as a whole: something in it, or after it, is not JSON,
+    or it is very long.
+    """
+    if not _begins_list(data):
+        raise AnswerUnreadable("it is not a JSON list")
+    return read_each(_slices(data), lambda part: read(_shallow(_element(part))), most=most)
+
+
+def read_each(
+    elements: Iterable[T], read: Callable[[T], U], *, most: int | None = None
+) -> tuple[list[U], list[str]]:
     """What `read` makes of each element, and why others were left out.
 
-    An element is left out when `read` raises AnswerUnreadable; after 1,000 such, the rest is not
-    read. Each reason comes once, with its number, and quotes no content, so the list stays short.
+    An element is left out when `read` raises AnswerUnreadable; after 1,000 such, or `most` that
+    could be read, the rest is not read. Each reason comes once, with its number, and quotes no
+    content, so the list stays short.
     """
     results: list[U] = []
     flaws: dict[str, list[int]] = {}
     bad = 0
     for position, element in enumerate(elements):
+        if len(results) == most:
+            flaws[f"there may be {most} at most; what follows was not read"] = [position]
+            break
         try:
             results.append(read(element))
         except AnswerUnreadable as error:
@@ -95,36 +119,40 @@ def read_each(elements: Iterable[T], read: Callable[[T], U]) -> tuple[list[U], l
     return results, reasons
 
 
-def _read_slices(text: str, read: Callable[[object], U]) -> tuple[list[U], list[str]]:
-    """As `read_list`, for a list that something in it, or after it, makes unreadable as a whole."""
-    results, reasons = read_each(_slices(text), lambda part: read(_shallow(_loads(part))))
-    return results, reasons or ["the list as a whole is not JSON"]
+def _begins_list(data: bytes) -> bool:
+    return data[:1_024].lstrip().startswith(b"[")
 
 
-def _slices(text: str) -> Iterator[str]:
-    """The text of each element of the outermost list, by counting brackets outside of strings."""
+def _slices(data: bytes) -> Iterator[bytes]:
+    """Each element of the outermost list, by counting brackets outside of strings."""
     depth = start = 0
-    for token in islice(_TOKEN.finditer(text), _MAX_TOKENS):
-        match token[0]:
-            case "[" | "{":
+    for token in islice(_TOKEN.finditer(data), _MAX_TOKENS):
+        match data[token.start()]:
+            case 0x5B | 0x7B:  # [ {
                 depth += 1
                 if depth == 1:
                     start = token.end()
-            case "]" | "}":
+            case 0x5D | 0x7D:  # ] }
                 depth -= 1
                 if depth == 0:
-                    yield text[start : token.start()]
+                    yield data[start : token.start()]
                     return
-            case "," if depth == 1:
-                yield text[start : token.start()]
+            case 0x2C if depth == 1:  # a comma
+                yield data[start : token.start()]
                 start = token.end()
-    yield text[start:]
+    yield data[start : start + _MAX_ELEMENT + 1]
 
 
-def _loads(text: str) -> object:
+def _element(part: bytes) -> object:
+    if len(part) > _MAX_ELEMENT:
+        raise AnswerUnreadable(f"it has more than {_MAX_ELEMENT} bytes")
+    return _loads(part)
+
+
+def _loads(data: bytes) -> object:
     try:
         return json.loads(
-            text,
+            data.decode("utf-8", "replace"),
             strict=False,
             parse_int=_integer,
             parse_float=_double,

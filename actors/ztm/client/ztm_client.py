@@ -99,11 +99,13 @@ class ZtmClient:
         path = f"{self._mesh}/files{_since(since)}"
         return await self._get(path, answers.files, self._limits.files)
 
-    async def file_data(self, path: str) -> bytes | None:
-        """A file's bytes. None: nobody who has them can be reached now, or we are not connected."""
-        return await self._find(
-            f"{self._mesh}/file-data{quote_path(path)}", bytes, self._limits.file_data
-        )
+    async def file_data(self, path: str, *, max_bytes: int | None = None) -> bytes | None:
+        """A file's bytes. None: nobody who has them can be reached now, or we are not connected.
+
+        Of more than `max_bytes`, or what is allowed at all, nothing is read: AnswerTooLarge.
+        """
+        limit = min(max_bytes or self._limits.file_data, self._limits.file_data)
+        return await self._find(f"{self._mesh}/file-data{quote_path(path)}", bytes, limit)
 
     async def chat_app_state(self, endpoint_id: str) -> AppState | None:
         """Whether the Chat app runs on that endpoint."""

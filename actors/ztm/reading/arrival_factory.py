@@ -23,6 +23,9 @@ from events.event import SALT_BYTES
 from events.streams import ConversationId, conversation_stream
 from store.log.event_log import SecretKey
 
+WIRE_ID_CHARS = 64
+"""How much of a message's own id is kept: ours are shorter."""
+
 
 class MessageFile(msgspec.Struct, frozen=True):
     """The entries of one file of `sender`; `ms` from its name orders files of one chat. `flaws`:
@@ -36,16 +39,45 @@ class MessageFile(msgspec.Struct, frozen=True):
     available_ms: int
 
 
+class Content(msgspec.Struct, frozen=True):
+    """What is needed of a message's JSON, however long that was: its part in the identity
+    (`canonical`), and of its text only so much that it shows to be too long. `empty`: it says
+    nothing."""
+
+    canonical: bytes
+    text: str
+    files: tuple[str, ...]
+    wire_id: str
+    empty: bool
+
+
 class ArrivalFactory:
     """Makes arrivals for one account. `key(person)`: the key that hides a person's identities;
-    `salt(n)`: n random bytes."""
+    `salt(n)`: n random bytes; a text of more than `max_chars` is cut to one more than these."""
 
     def __init__(
-        self, account: str, key: Callable[[str], SecretKey], salt: Callable[[int], bytes]
+        self,
+        account: str,
+        key: Callable[[str], SecretKey],
+        salt: Callable[[int], bytes],
+        *,
+        max_chars: int,
     ) -> None:
         self._account = account
         self._key = key
         self._salt = salt
+        self._max_chars = max_chars
+
+    def content_of(self, message: object) -> Content:
+        """What is needed of a message, any JSON value."""
+        wire_id = message.get("id") if isinstance(message, dict) else ""
+        return Content(
+            canonical(message),
+            plain_text(message)[: self._max_chars + 1],
+            file_hashes(message),
+            wire_id[:WIRE_ID_CHARS] if isinstance(wire_id, str) else "",
+            says_nothing(message),
+        )
 
     def from_files(
         self, conversation: ConversationId, files: Iterable[MessageFile]
@@ -55,12 +87,14 @@ class ArrivalFactory:
         places: Counter[tuple[str, int, bytes]] = Counter()
         for file in sorted(files, key=lambda file: (file.sender, file.ms)):
             for entry in file.entries:
-                content = canonical(entry.message)
-                place = places[file.sender, entry.time, content]
-                places[file.sender, entry.time, content] += 1
+                message = entry.message
+                content = message if isinstance(message, Content) else self.content_of(message)
+                place = places[file.sender, entry.time, content.canonical]
+                places[file.sender, entry.time, content.canonical] += 1
                 arrival = self._arrival(
                     conversation,
-                    RawMessage(entry.time, file.sender, entry.message),
+                    file.sender,
+                    entry.time,
                     content,
                     place,
                     "feed",
@@ -83,8 +117,9 @@ class ArrivalFactory:
         return [
             self._arrival(
                 conversation,
-                message,
-                canonical(message.message),
+                message.sender,
+                message.time,
+                self.content_of(message.message),
                 0,
                 "chat",
                 min(now_ms, max(message.time, heard_ms)),
@@ -100,26 +135,26 @@ class ArrivalFactory:
     def _arrival(
         self,
         conversation: ConversationId,
-        message: RawMessage,
-        content: bytes,
+        sender: str,
+        time_ms: int,
+        content: Content,
         place: int,
         source: Source,
         available_ms: int,
     ) -> Arrival:
-        wire_id = message.message.get("id") if isinstance(message.message, dict) else ""
-        key, sender = self._key_of(message.sender), message.sender
+        key = self._key_of(sender)
         return Arrival(
-            identity=_identity(key, conversation, sender, message.time, content, place),
+            identity=_identity(key, conversation, sender, time_ms, content.canonical, place),
             key_id=key.id,
             sender=sender,
-            sent_ms=message.time,
-            text=plain_text(message.message),
+            sent_ms=time_ms,
+            text=content.text,
             source=source,
             available_ms=available_ms,
             salt=self._salt(SALT_BYTES),
-            files=file_hashes(message.message),
-            wire_id=wire_id if isinstance(wire_id, str) else "",
-            malformed=says_nothing(message.message),
+            files=content.files,
+            wire_id=content.wire_id,
+            malformed=content.empty,
         )
 
     def _unreadable(

@@ -6,6 +6,7 @@ pending, or with the path listed beside it as unavailable.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -21,7 +22,8 @@ UNAVAILABLE_LIMIT = 1_000
 
 class PendingFile(msgspec.Struct):
     """A path to fetch: as of which hash, changed when (hub's ms), available since when (our ms),
-    and when to try (s, monotonic). `failures`: how often nobody could give it.
+    and when to try (s, monotonic). `failures`: how often nobody could give it;
+    `size`: its bytes, as its sender says.
     """
 
     file: ChatFile
@@ -32,6 +34,7 @@ class PendingFile(msgspec.Struct):
     baseline: bool = False
     due_s: float = 0.0
     failures: int = 0
+    size: int = 0
 
     @property
     def sender(self) -> str:
@@ -54,6 +57,7 @@ class Catalogue:
         self._known: dict[str, str] = {}
         self.pending: dict[str, PendingFile] = {}
         self.unavailable: set[str] = set()
+        self._unavailable_of: Counter[str] = Counter()
         self.highest = 0
         self.progress = False
 
@@ -107,9 +111,11 @@ class Catalogue:
                 continue
             marked = baseline or of_group or (before is not None and before.baseline)
             available_ms = min(now_ms, max(since, since_ms))
-            pending = PendingFile(file, conversation, info.hash, since, available_ms, marked)
+            pending = PendingFile(
+                file, conversation, info.hash, since, available_ms, marked, size=info.size
+            )
             self.pending[path] = pending
-            self.unavailable.discard(path)
+            self._no_longer_unavailable(path, pending.sender)
             heard.add(pending.sender)
         self._hurry(heard)
 
@@ -126,7 +132,7 @@ class Catalogue:
         if file is not None and conversation is not None:
             pending = PendingFile(file, conversation, "", 0, available_ms, unavailable.baseline)
             self.pending[unavailable.path] = pending
-            self.unavailable.add(unavailable.path)
+            self._note_unavailable(unavailable.path, pending.sender)
 
     def forget(self) -> None:
         """Take everything for news again: it is another hub's. What is pending stays so."""
@@ -160,7 +166,7 @@ class Catalogue:
         if self.pending.get(path) is as_of:
             self.progress = True
             del self.pending[path]
-            self.unavailable.discard(path)
+            self._no_longer_unavailable(path, as_of.sender)
 
     def postpone(self, path: str, as_of: PendingFile, until_s: float) -> None:
         """Try the path again later, unless it has changed meanwhile."""
@@ -173,7 +179,23 @@ class Catalogue:
             as_of.failures += 1
             as_of.available_ms = now_ms
             self.progress |= path not in self.unavailable
+            self._note_unavailable(path, as_of.sender)
+
+    def unavailable_of(self, sender: str) -> int:
+        """How many of the sender's files are unavailable."""
+        return self._unavailable_of[sender]
+
+    def _note_unavailable(self, path: str, sender: str) -> None:
+        if path not in self.unavailable:
             self.unavailable.add(path)
+            self._unavailable_of[sender] += 1
+
+    def _no_longer_unavailable(self, path: str, sender: str) -> None:
+        if path in self.unavailable:
+            self.unavailable.remove(path)
+            self._unavailable_of[sender] -= 1
+            if not self._unavailable_of[sender]:
+                del self._unavailable_of[sender]
 
     @property
     def baselining(self) -> bool:

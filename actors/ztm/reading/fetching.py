@@ -16,7 +16,7 @@ FETCHES_OF_SENDER = 2
 
 
 class TooLarge(Exception):
-    """The file is larger than any that is read, and will never be smaller."""
+    """The file has more bytes than were asked for."""
 
 
 class FileUnavailable(Exception):
@@ -31,12 +31,12 @@ class Fetcher:
         self._all = asyncio.Semaphore(FETCHES)
         self._of_sender: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def fetch(self, path: str, sender: str) -> bytes:
+    async def fetch(self, path: str, sender: str, max_bytes: int) -> bytes:
         """The file's bytes. Raises TooLarge, FileUnavailable, and ZtmError when the agent is
         away."""
         async with self._slot(sender):
             try:
-                data = await self._client.file_data(path)
+                data = await self._client.file_data(path, max_bytes=max_bytes)
             except AnswerTooLarge as error:
                 raise TooLarge from error
             except (AgentUnreachable, AgentDisconnected):

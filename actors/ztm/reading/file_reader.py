@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from actors.ztm.account_link import AccountLink
 from actors.ztm.client import answers
-from actors.ztm.client.paths import GroupInfo
+from actors.ztm.client.paths import GroupFile, GroupInfo, PeerFile
 from actors.ztm.delivering.deliveries import Deliveries
 from actors.ztm.delivering.groups import Groups
 from actors.ztm.errors import AnswerUnreadable, ZtmError
@@ -16,8 +16,11 @@ from actors.ztm.reading.arrival_factory import ArrivalFactory, MessageFile
 from actors.ztm.reading.catalogue import Catalogue, PendingFile
 from actors.ztm.reading.fetching import Fetcher, FileUnavailable, TooLarge
 from actors.ztm.reading.message_files import (
+    FILE_BYTES,
+    LARGE_BYTES,
     arrivals_of,
     read_file,
+    read_large_file,
     shown_by_the_chat_app,
     too_large,
 )
@@ -29,6 +32,9 @@ log = logging.getLogger(__name__)
 FILES_AT_A_TIME = 16
 """How many files of one conversation are read before they are delivered."""
 
+INFO_BYTES = 2**20
+"""The largest file with a group's members that is read, bytes."""
+
 Pending = Mapping[str, PendingFile]
 T = TypeVar("T")
 
@@ -37,7 +43,8 @@ class FileReader:
     """Reads the files of one account's conversations, and notes in `catalogue` what became of them.
 
     `on_entry(conversation, time_ms)` hears of the newest entry of each file read that the Chat app
-    should show too; `record_unavailable()` has the catalogue's unavailable files put on record.
+    should show too; `record_unavailable()` has the catalogue's unavailable files put on record;
+    `large_files`: how many large files the process reads at a time.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class FileReader:
         *,
         on_entry: Callable[[ConversationId, int], None],
         record_unavailable: Callable[[], None],
+        large_files: asyncio.Semaphore,
     ) -> None:
         self._link = link
         self._fetcher = Fetcher(link.client)
@@ -59,6 +67,7 @@ class FileReader:
         self._groups = groups
         self._on_entry = on_entry
         self._record_unavailable = record_unavailable
+        self._large_files = large_files
 
     async def take_in(self, conversation: ConversationId, pending: Pending) -> None:
         """Fetch and deliver what is pending of one conversation: first who is in the group, then
@@ -131,7 +140,7 @@ class FileReader:
         """Tell what a group's info says; whether that was confirmed, `None` when it can't be had
         now."""
         try:
-            data = await self._fetch(path, pending)
+            data = await self._fetch(path, pending, INFO_BYTES)
             if data is None:
                 return None
             found = answers.group(data)
@@ -146,23 +155,37 @@ class FileReader:
         file, conversation = pending.file, pending.conversation
         if isinstance(file, GroupInfo):
             return None
+        if pending.size > LARGE_BYTES:
+            return await self._read_large(path, pending, file)
         try:
-            data = await self._fetch(path, pending)
+            data = await self._fetch(path, pending, LARGE_BYTES)
         except TooLarge:
-            return too_large(file, pending)
+            return await self._read_large(path, pending, file)
         if data is None:
             return None
-        read = await read_file(data, file, pending)
+        read = read_file(data, file, pending)
         if read.entries and shown_by_the_chat_app(data) and self._groups.is_listed(conversation):
             self._on_entry(conversation, max(entry.time for entry in read.entries))
         return read
 
-    async def _fetch(self, path: str, pending: PendingFile) -> bytes | None:
+    async def _read_large(
+        self, path: str, pending: PendingFile, file: PeerFile | GroupFile
+    ) -> MessageFile | None:
+        async with self._large_files:
+            try:
+                data = await self._fetch(path, pending, FILE_BYTES)
+            except TooLarge:
+                return too_large(file, pending)
+            if data is None:
+                return None
+            return await asyncio.to_thread(read_large_file, data, file, pending, self._arrivals)
+
+    async def _fetch(self, path: str, pending: PendingFile, max_bytes: int) -> bytes | None:
         """A file's bytes; `None` when it can't be had now, and will be tried again. Raises
         TooLarge."""
         await self._deliveries.room()
         try:
-            return await self._fetcher.fetch(path, pending.sender)
+            return await self._fetcher.fetch(path, pending.sender, max_bytes)
         except FileUnavailable as error:
             log.debug("%s is unavailable: %s", path, error)
             self._catalogue.mark_unavailable(path, pending, self._link.now_ms())

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
-from actors.ztm.client.entries import parse_file
+from actors.ztm.client.entries import HONEST_BYTES, RawEntry, parse_file
 from actors.ztm.client.paths import GroupFile, PeerFile
 from actors.ztm.reading.arrival_factory import ArrivalFactory, MessageFile
 from actors.ztm.reading.catalogue import PendingFile
@@ -15,20 +16,30 @@ from events.streams import ConversationId
 FILE_BYTES = 16 * 2**20
 """The largest message file that is read, bytes."""
 
-LARGE_BYTES = 64 * 2**10
-"""Reading a larger file on the loop would delay everything else there; few files are over 2 kB."""
+LARGE_BYTES = HONEST_BYTES
+"""Larger files are read a few at a time (`LARGE_FILES`), off the loop: nearly all have less
+than 2 kB."""
+
+LARGE_FILES = 2
+"""How many of them the process reads at a time: each may take some 50 MB while it is read."""
 
 MANY_ENTRIES = 1_000
-"""The same for the entries of a conversation's files."""
+"""So many entries of a conversation's files are made arrivals off the loop."""
 
 
-async def read_file(data: bytes, file: PeerFile | GroupFile, pending: PendingFile) -> MessageFile:
+def read_file(data: bytes, file: PeerFile | GroupFile, pending: PendingFile) -> MessageFile:
     """The messages of one file; never fails."""
-    if len(data) < LARGE_BYTES:
-        entries, flaws = parse_file(data, limit=FILE_BYTES)
-    else:
-        entries, flaws = await asyncio.to_thread(parse_file, data, limit=FILE_BYTES)
+    entries, flaws = parse_file(data, limit=FILE_BYTES)
     return MessageFile(file.sender, file.ms, tuple(entries), tuple(flaws), pending.available_ms)
+
+
+def read_large_file(
+    data: bytes, file: PeerFile | GroupFile, pending: PendingFile, factory: ArrivalFactory
+) -> MessageFile:
+    """As `read_file`; what it keeps of each message is bounded, however long that is."""
+    read = read_file(data, file, pending)
+    entries = [RawEntry(entry.time, factory.content_of(entry.message)) for entry in read.entries]
+    return replace(read, entries=tuple(entries))
 
 
 def too_large(file: PeerFile | GroupFile, pending: PendingFile) -> MessageFile:

@@ -22,6 +22,9 @@ from events.streams import ConversationId, GroupId
 
 log = logging.getLogger(__name__)
 
+OLD_FAILURES = 8
+"""After so many tries a file is taken for one that won't come soon."""
+
 
 class Feed:
     """Reads the feed for one account, from the cursor in `state`."""
@@ -159,8 +162,11 @@ class Feed:
         self._tasks.start(conversation, work, ended)
 
     def _pause_s(self, pending: PendingFile) -> float:
-        """Longer from time to time; with many unavailable files, few requests a second in all."""
-        timing, count = self._link.timing, len(self._catalogue.unavailable)
+        """Longer from time to time; for a sender with many unavailable files, few requests a second
+        in all. What others lack delays a file only when it was asked for in vain for long."""
+        timing, catalogue = self._link.timing, self._catalogue
+        old = pending.failures >= OLD_FAILURES
+        count = len(catalogue.unavailable) if old else catalogue.unavailable_of(pending.sender)
         pause_s = timing.retry_pause_s(pending.failures)
         return max(pause_s, count * timing.unavailable_retry_s / 4)
 

@@ -22,6 +22,7 @@ from actors.runtime.system import SendTask
 from actors.ztm.account_edge import AccountEdge
 from actors.ztm.account_link import AccountLink
 from actors.ztm.health import Health
+from actors.ztm.reading.message_files import LARGE_FILES
 from actors.ztm.timing import Timing
 from events.account.events import PolicyApplied
 from events.account.state import AccountState, fold
@@ -252,6 +253,7 @@ class Watching:
             now_ms=clock_ms,
             salt=bytes,
             timing=self._timing,
+            large_files=asyncio.Semaphore(LARGE_FILES),
         )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -149,6 +150,41 @@ def test_after_a_thousand_bad_entries_the_rest_is_not_read() -> None:
     entries, reasons = parse_file(f"[{'7,' * 1000}{GOOD}]".encode(), limit=LIMIT)
     assert entries == []
     assert any("what follows was not read" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("count", [1_001, 1_000_000])
+def test_after_a_thousand_entries_the_rest_is_not_read(count: int) -> None:
+    data = b"[" + b",".join([b'{"time":1}'] * count) + b"]"
+    entries, reasons = parse_file(data, limit=len(data))
+    assert len(entries) == 1_000
+    (reason,) = reasons
+    assert reason.endswith("position 1000): there may be 1000 at most; what follows was not read")
+
+
+def test_one_long_message_is_read_whole() -> None:
+    text = "long \U0001f600" * 400_000
+    data = json.dumps([{"time": 1, "message": text}], ensure_ascii=False).encode()
+    entries, reasons = parse_file(data, limit=len(data))
+    assert (entries, reasons) == ([RawEntry(1, text)], [])
+
+
+def test_a_message_longer_than_any_limit_of_ours_is_left_out() -> None:
+    data = b'[{"time":1,"message":"' + b"x" * 5 * 2**20 + b'"},{"time":1,"message":"a"}]'
+    entries, reasons = parse_file(data, limit=len(data))
+    assert entries == [RawEntry(1, "a")]
+    assert reasons == ["1 left out (the first at position 0): it has more than 4194304 bytes"]
+
+
+@pytest.mark.parametrize(
+    "unit", [b'{"time":1},', b"[],", b"7,", b"[", b'"', b"\\", b'{"time":1,"message":[[],[]]},']
+)
+def test_reading_a_file_takes_little_memory_whatever_it_holds(unit: bytes) -> None:
+    data = b"[" + unit * (16 * 2**20 // len(unit))
+    tracemalloc.start()
+    parse_file(data, limit=len(data) + 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * 2**20
 
 
 def test_numbers_beyond_a_double_are_null_as_in_javascript() -> None:

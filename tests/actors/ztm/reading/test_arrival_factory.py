@@ -8,15 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ztm.client.entries import RawEntry, RawMessage, parse_file, parse_messages
+from actors.ztm.client.paths import PeerFile
 from actors.ztm.delivering.deliveries import before_us
 from actors.ztm.reading.arrival_factory import ArrivalFactory, MessageFile
+from actors.ztm.reading.catalogue import PendingFile
+from actors.ztm.reading.message_files import read_large_file
 from events.conversation.arrivals import Arrival
 from store.log.event_log import SecretKey
 from tests.actors.ztm.watched_mesh import group, peer
 from ztm_chat.mesh.model import wire
 
 ALICE = peer("alice")
-FACTORY = ArrivalFactory("bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes)
+FACTORY = ArrivalFactory(
+    "bot", lambda person: SecretKey(b"", person.encode()[:64]), bytes, max_chars=10_000
+)
 
 TEXTS = st.text(st.characters(exclude_categories=()))  # lone surrogates are among them
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -143,6 +148,22 @@ def test_the_chat_could_have_shown_it_since_it_was_last_asked() -> None:
     messages = [RawMessage(time, "alice", "hi") for time in (1, 70, 999)]
     arrivals = FACTORY.from_chat(ALICE, messages, heard_ms=50, now_ms=100)
     assert [arrival.available_ms for arrival in arrivals] == [50, 70, 100]
+
+
+def test_a_long_message_is_the_same_in_file_and_chat_and_little_of_it_is_kept() -> None:
+    message = {"text": "long" * 200_000, "id": "i" * 100_000}
+    in_file = json.dumps([{"time": 7, "message": message}]).encode()
+    in_chat = json.dumps([{"time": 7, "message": message, "sender": "alice"}]).encode()
+    (shown,), (told,) = from_feed(in_file), from_chat(in_chat)
+    pending = PendingFile(PeerFile("alice", "my-bot", 1), ALICE, "h", 1, 5)
+    large = read_large_file(in_file, PeerFile("alice", "my-bot", 1), pending, FACTORY)
+    assert FACTORY.from_files(ALICE, [large]) == [shown]
+    assert shown.identity == told.identity
+    assert (len(shown.text), len(shown.wire_id)) == (10_001, 64)
+    other = FACTORY.from_chat(
+        ALICE, [RawMessage(7, "alice", "long" * 200_001)], heard_ms=5, now_ms=9
+    )
+    assert other[0].identity != shown.identity
 
 
 def test_before_us_is_what_is_older_than_the_horizon() -> None:

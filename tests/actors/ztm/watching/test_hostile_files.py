@@ -44,7 +44,7 @@ def test_good_entries_beside_bad_ones_are_delivered(
     alice.publish_file(path, data, readers=["my-bot"])
     recorder.wait_for(lambda: len(recorder.news) == 4)
     good = [arrival.text for _, arrival in recorder.news if not arrival.malformed]
-    assert good == ["bell \x07", "null"]
+    assert good == ["bell \x07"], "null is no message"
 
 
 def test_a_file_beyond_the_limit_is_recorded_and_not_asked_for_again(
@@ -73,6 +73,22 @@ def test_a_file_of_100_000_entries_is_taken_in_by_and_by_and_holds_up_nobody(
     carol.send("my-bot", "may I?")
     recorder.wait_for_texts("may I?", conversation=peer("carol"))
     assert recorder.most_waiting == 256
+
+
+def test_files_of_entries_without_end_are_recorded_in_part_and_harm_nobody(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, mesh: Mesh
+) -> None:
+    mallory = mesh.join("mallory")
+    watch()
+    data = b"[" + b",".join([b'{"time":1,"message":"x"}'] * 20_000) + b"]"
+    for number in range(3):
+        path = f"{SHARED}/mallory/publish/peers/my-bot/messages/{number}.json"
+        mallory.publish_file(path, data, readers=["my-bot"])
+    alice.send("my-bot", "a good one")
+    recorder.wait_for(lambda: "a good one" in recorder.texts(), timeout_s=20)
+    recorder.wait_for(lambda: len(recorder.news) == 3_004, timeout_s=30)
+    refused = [arrival for _, arrival in recorder.news if arrival.malformed]
+    assert len(refused) == 3
 
 
 def test_dangerous_names_in_paths_are_passed_over(
@@ -105,6 +121,22 @@ def test_the_word_of_others_on_a_group_is_not_taken(
 
 
 # One conversation's trouble is its own
+
+
+def test_the_unavailable_files_of_one_sender_do_not_delay_those_of_another(
+    watch: Watch, recorder: Recorder, alice: MeshAgent, mesh: Mesh
+) -> None:
+    mallory = mesh.join("mallory")
+    edge = watch(unavailable_retry_s=0.8, unavailable_retry_max_s=0.2)
+    mallory.withhold_files()
+    for number in range(100):
+        publish(mallory, [(clock_ms(), f"number {number}")], ms=number)
+    recorder.wait_for(lambda: edge.edge.health.unavailable == 100, timeout_s=20)
+    alice.withhold_files()
+    publish(alice, [(clock_ms(), "hello")])
+    recorder.wait_for(lambda: edge.edge.health.unavailable == 101)
+    alice.withhold_files(on=False)
+    recorder.wait_for_texts("hello", conversation=ALICE)
 
 
 def test_files_that_hang_hold_up_nobody_else(
