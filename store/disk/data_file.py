@@ -22,7 +22,7 @@ _NO_PAGE = (1 << 64) - 1
 _HEADER = struct.Struct("=QHH")
 _META = struct.Struct("=II8x8xI44xI36xQQQ")
 _HEADER_BYTES = 16
-_CURE = "restore the log from a backup"
+_CURE = "restore the log from a backup, or save what can be proved: ztm-chat store salvage"
 
 
 class _Meta(NamedTuple):

@@ -10,6 +10,7 @@ its place and its cure.
 - `snapshot_check`   snapshots compared with what their events fold to
 - `check`            which parts are intact
 - `backup`           copies, and how to restore them
+- `page_scan`        a log that was cut off, found again on the pages of its file
 - `salvage`          what can be proved of a damaged log, as a new log
 - `scrub`            the chain checked in the background
 """

@@ -3,9 +3,11 @@
 From the first batch on, each one whose successor (or the log's recorded end) confirms its hash is
 recorded again: its events go through the very code that groups and writes appends, and what comes
 out must be the old batch, byte for byte. So the new log has the same chain, and indexes of its own.
-The first batch that fails ends it: what comes after can't follow on a gap.
+The first batch that fails ends it: what comes after can't follow on a gap. If LMDB can't
+open the file, since it was cut off, the batches are looked for on its pages first.
 """
 
+import tempfile
 from pathlib import Path
 
 import lmdb
@@ -38,6 +40,7 @@ from store.log.event_log import Head
 from store.maintenance.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
 from store.maintenance.check import examine
 from store.maintenance.isolation import ReaderDied, run_isolated
+from store.maintenance.page_scan import rebuild
 from store.maintenance.raw_log import PORTION_BYTES, RawLog, opened
 
 BATCHES = 1_000
@@ -80,18 +83,36 @@ def salvage(folder: Path, dest: Path) -> Salvaged:
     Raises `LogUnusable` when `dest` exists, and `LogDamaged` when nothing can be read at all.
     """
     with fresh_folder(dest) as aside:
-        run_isolated(folder, _begin, folder, aside)
         try:
-            saved = run_isolated(folder, _copy, folder, aside, BATCHES)
-        except ReaderDied:
-            # One at a time, so that all is kept that comes before the page that kills.
-            saved = _up_to_death(folder, aside)
+            run_isolated(folder, _begin, folder, aside)
+        except LogDamaged as damage:
+            saved = _from_pages(folder, aside, damage)
+        else:
+            saved = _from_tables(folder, aside)
         if problems := examine(aside):
             raise LogDamaged("the salvaged log is not sound", where=str(aside), found=problems[0])
         with opened(aside) as source:
             head = source.position().head
         (aside / LMDB_LOCK_FILE).unlink(missing_ok=True)
     return Salvaged(head, saved.ended, saved.bodies_lost, saved.why)
+
+
+def _from_tables(folder: Path, aside: Path) -> _Saved:
+    try:
+        return run_isolated(folder, _copy, folder, aside, BATCHES)
+    except ReaderDied:
+        # One at a time, so that all is kept that comes before the page that kills.
+        return _up_to_death(folder, aside)
+
+
+def _from_pages(folder: Path, aside: Path, damage: LogDamaged) -> _Saved:
+    """If LMDB can't open the file: what is on its pages. Nobody knows how much was lost."""
+    with tempfile.TemporaryDirectory(prefix=".salvage-", dir=aside.parent) as name:
+        rebuilt = Path(name)
+        run_isolated(folder, rebuild, folder, rebuilt)
+        run_isolated(rebuilt, _begin, rebuilt, aside)
+        saved = run_isolated(rebuilt, _copy, rebuilt, aside, BATCHES)
+    return _Saved(None, None, saved.why or str(damage))
 
 
 def _up_to_death(folder: Path, aside: Path) -> _Saved:

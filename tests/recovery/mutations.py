@@ -82,6 +82,13 @@ MUTATIONS = [
         ("tests/store/read_models/test_trail.py",),
     ),
     Mutation(
+        "of a file that is cut off nothing is salvaged",
+        "store/maintenance/salvage.py",
+        "            saved = _from_pages(folder, aside, damage)",
+        "            raise damage",
+        ("tests/store/maintenance/test_salvage.py",),
+    ),
+    Mutation(
         "after a restart a group is served before its members are known",
         "events/conversation/effects.py",
         "    if state.turn and known:",

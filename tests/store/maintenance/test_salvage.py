@@ -1,13 +1,16 @@
 """What can be proved of a damaged log lives on; what can't is counted."""
 
 import os
+import shutil
 from pathlib import Path
 
 import lmdb
 import pytest
 
 from events.event import Draft
-from store.disk.layout import POSITION, pack_slot, pack_u64
+from events.gateway.events import GatewayStarted
+from events.streams import GATEWAY
+from store.disk.layout import POSITION, pack_slot, pack_u64, unpack_u64
 from store.errors import LogDamaged, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.maintenance.check import examine
@@ -185,3 +188,56 @@ def test_what_exists_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(LogUnusable, match="nothing is overwritten"):
         salvage(folder, tmp_path / "new")
+
+
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed log of some hundred commits."""
+    folder = tmp_path_factory.mktemp("long") / "log"
+    log = LmdbLog.open(folder)
+    add(log, GATEWAY, GatewayStarted("1.0", log.log_id))
+    for number in range(400):
+        text = "long " * (2_000 if number % 50 == 7 else 10)
+        add_all(log, Draft(ALICE, seen(number), bodies=(body(text, person=f"p{number % 9}"),)))
+        if number % 40 == 3:
+            add(log, BOB, *map(tick, range(1_000)))
+    log.close()
+    return folder
+
+
+@pytest.mark.parametrize("left", [0.99, 0.96, 0.8, 0.6, 0.3])
+def test_of_a_log_that_is_cut_off_every_whole_batch_before_the_cut_is_saved(
+    long_log: Path, tmp_path: Path, left: float
+) -> None:
+    before = everything(long_log)
+    folder = tmp_path / "log"
+    shutil.copytree(long_log, folder)
+    data = (folder / "data.mdb").read_bytes()[: int((folder / "data.mdb").stat().st_size * left)]
+    data = data[: len(data) // 4096 * 4096]
+    (folder / "data.mdb").write_bytes(data)
+    whole = []
+    for key, value in tables(long_log)[b"log"]:
+        if value not in data:
+            break
+        whole.append(unpack_u64(key))
+    with pytest.raises(LogDamaged):
+        LmdbLog.open(folder)
+    saved = salvage(folder, tmp_path / "new")
+    # All but the last one, at least, which may have been confirmed by what was cut off.
+    assert saved.head.seq >= whole[-1] - 1
+    assert "cut off" in saved.why or "damaged" in saved.why
+    found = everything(tmp_path / "new")
+    assert [record for record, _ in found] == [record for record, _ in before[: len(found)]]
+    assert all(text in (None, words) for (_, text), (_, words) in zip(found, before, strict=False))
+    assert examine(tmp_path / "new") == []
+
+
+def test_of_a_file_of_which_nothing_is_left_nothing_is_made(long_log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    shutil.copytree(long_log, folder)
+    for left in (0, 1, 4_095, 8_192):
+        os.truncate(folder / "data.mdb", left)
+        with pytest.raises(LogDamaged):
+            salvage(folder, tmp_path / "new")
+        assert not (tmp_path / "new").exists()
+        shutil.copyfile(long_log / "data.mdb", folder / "data.mdb")
