@@ -20,6 +20,10 @@ from events.event import Draft, Recorded
 from events.policy.account_policy import ToolGrant
 from events.streams import PeerId
 
+MAX_RETRY_AFTER_MS = 300_000
+"""An agent that asks to be left alone for longer is not waited for: 5 minutes, in ms. The person is
+told, and the conversation goes on."""
+
 
 class Reply(msgspec.Struct, frozen=True):
     """An agent's answer to a turn. `silent`: it chose to say nothing; `cut_short`: it had more to
@@ -85,7 +89,10 @@ def decide_failure(
     policy = context.policy_context.policy
     age_ms = context.now_ms - current.began_ms
     tries_again = (
-        failure.transient and attempt < policy.attempts and age_ms < policy.answer_horizon_s * 1_000
+        failure.transient
+        and attempt < policy.attempts
+        and age_ms < policy.answer_horizon_s * 1_000
+        and failure.retry_after_ms <= MAX_RETRY_AFTER_MS
     )
     builder = DecisionBuilder(context)
     retry_ms = context.now_ms + _delay_ms(attempt, failure) if tries_again else 0

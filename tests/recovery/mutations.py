@@ -260,6 +260,20 @@ MUTATIONS = [
         ("tests/actors/agents/test_silence.py",),
     ),
     Mutation(
+        "an agent's Retry-After of a day silences the chat for a day",
+        "events/conversation/turns.py",
+        "        and failure.retry_after_ms <= MAX_RETRY_AFTER_MS\n",
+        "",
+        ("tests/events/conversation/test_turns.py",),
+    ),
+    Mutation(
+        "a question that the model's context can't hold is not asked with less history",
+        "actors/agents/openai/openai_agent.py",
+        "                if not lines:\n",
+        "                if True:\n",
+        ("tests/actors/agents/openai/test_context_too_long.py",),
+    ),
+    Mutation(
         "an answer of which nothing can be sent counts as an answer",
         "events/conversation/turns.py",
         "if not reply.silent and not leaves_text(reply.text):",

@@ -15,14 +15,15 @@ ignored).
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from actors.agents.openai.completion import Completion
-from actors.agents.openai.prompt import chat_messages, conversation_id
+from actors.agents.openai.prompt import chat_messages, conversation_id, recent
 from actors.agents.openai.secret import Secret
-from actors.agents.openai.server_errors import from_status
+from actors.agents.openai.server_errors import ContextTooLong, from_status
 from actors.agents.protocol import (
     AgentBroken,
     AgentError,
@@ -43,6 +44,8 @@ from actors.http.client import (
     TooLarge,
     UnsendableRequest,
 )
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16_777_216
 """Of a whole answer as it is sent: text, thoughts, and some 300 bytes around each token."""
@@ -71,16 +74,32 @@ class OpenAIAgent:
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
 
     async def ask(self, question: Question) -> Answer:
-        """One request; leaving early, also by cancellation, closes the connection."""
+        """One request; with half the history once more, while the model's context can't hold it.
+
+        Leaving early, also by cancellation, closes the connection.
+        """
+        now_s = asyncio.get_running_loop().time
+        deadline_s = now_s() + self._settings.timeout_ms / 1000
+        lines = len(recent(question.history, self._settings.history_lines))
+        while True:
+            try:
+                return await self._ask(question, lines, timeout_s=deadline_s - now_s())
+            except ContextTooLong as error:
+                if not lines:
+                    raise self._too_long_without_history() from None
+                log.warning("%s; asking again with %d of %d lines", error, lines // 2, lines)
+                lines //= 2
+
+    async def _ask(self, question: Question, history_lines: int, *, timeout_s: float) -> Answer:
         key = self._key() if self._key else None
         completion = Completion(self._url, max_reply_bytes=self._settings.max_reply_bytes)
         try:
             async with self._client.stream(
                 "POST",
                 self._url,
-                json=self._request(question),
-                headers=self._headers(question, key),
-                timeout_s=self._settings.timeout_ms / 1000,
+                json=self._request(question, history_lines),
+                headers=self._headers(question, history_lines, key),
+                timeout_s=timeout_s,
                 max_bytes=MAX_BODY_BYTES,
             ) as response:
                 await self._read(response, completion)
@@ -94,14 +113,14 @@ class OpenAIAgent:
         """Close the connections to the server."""
         await self._client.aclose()
 
-    def _request(self, question: Question) -> dict[str, object]:
+    def _request(self, question: Question, history_lines: int) -> dict[str, object]:
         settings = self._settings
         request: dict[str, object] = {
             "model": settings.model,
             "messages": chat_messages(
                 question,
                 system_prompt=settings.system_prompt,
-                history_lines=settings.history_lines,
+                history_lines=history_lines,
             ),
             "stream": settings.stream,
             "user": conversation_id(question),
@@ -110,9 +129,15 @@ class OpenAIAgent:
             request["stream_options"] = {"include_usage": True}
         return {name: value for name, value in request.items() if name not in settings.omit}
 
-    def _headers(self, question: Question, key: Secret | None) -> Mapping[str, str]:
-        # Hashed, because it holds names, of which a header could carry only some.
-        digest = hashlib.sha256(question.key.encode("utf-8", "surrogatepass")).hexdigest()
+    def _headers(
+        self, question: Question, history_lines: int, key: Secret | None
+    ) -> Mapping[str, str]:
+        # Hashed, because it holds names, of which a header could carry only some. With less history
+        # it is another request.
+        asked = question.key
+        if history_lines < len(recent(question.history, self._settings.history_lines)):
+            asked += f"/{history_lines}"
+        digest = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
         headers = self._settings.headers | {"idempotency-key": digest}
         if key is not None:
             headers["authorization"] = f"Bearer {key.reveal()}"
@@ -141,10 +166,19 @@ class OpenAIAgent:
             # The status says enough.
             return b""
 
+    def _too_long_without_history(self) -> AgentError:
+        return AgentRefused(
+            f"{self._url}: the question is longer than the model's context, even without history; "
+            "shorten systemPrompt, lower maxMessageChars, or serve the model with a larger context"
+        )
+
     def _failure(self, error: HttpError) -> AgentError:
         match error:
             case TimedOut():
-                return AgentTimeout(str(error))
+                return AgentTimeout(
+                    f"{self._url} gave no complete answer within "
+                    f"{self._settings.timeout_ms / 1000:g} s"
+                )
             case TlsFailed() | UnsendableRequest():
                 return AgentRefused(f"{error}; check baseUrl")
             case TooLarge():

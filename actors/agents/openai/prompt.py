@@ -25,7 +25,7 @@ def chat_messages(
 
     User and assistant take turns, the user begins: the templates of several models insist on it.
     """
-    spoken = [*_recent(question.history, history_lines), *question.messages]
+    spoken = [*recent(question.history, history_lines), *question.messages]
     turns = [
         {"role": role, "content": "\n".join(_said(line, question) for line in lines)}
         for role, lines in _by_role(spoken)
@@ -33,6 +33,18 @@ def chat_messages(
     if turns[0]["role"] == "assistant":
         turns.insert(0, {"role": "user", "content": "(Earlier messages are not shown.)"})
     return [{"role": "system", "content": _rules(question, system_prompt)}, *turns]
+
+
+def recent(history: Sequence[Line], most_lines: int) -> list[Line]:
+    """The newest of `history` that are sent: `most_lines` and `HISTORY_CHARS` at most."""
+    kept: list[Line] = []
+    room = HISTORY_CHARS
+    for line in islice(reversed(history), most_lines):
+        room -= len(line.text)
+        if room < 0:
+            break
+        kept.append(line)
+    return kept[::-1]
 
 
 def conversation_id(question: Question) -> str:
@@ -46,17 +58,6 @@ def conversation_id(question: Question) -> str:
 
 def _by_role(lines: Iterable[Line]) -> Iterable[tuple[str, Iterable[Line]]]:
     return groupby(lines, key=lambda line: line.role)
-
-
-def _recent(history: Sequence[Line], most_lines: int) -> list[Line]:
-    kept: list[Line] = []
-    room = HISTORY_CHARS
-    for line in islice(reversed(history), most_lines):
-        room -= len(line.text)
-        if room < 0:
-            break
-        kept.append(line)
-    return kept[::-1]
 
 
 def _said(line: Line, question: Question) -> str:

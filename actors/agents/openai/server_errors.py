@@ -6,6 +6,7 @@ error codes that are known by name are.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,7 @@ PERMANENT_CODES = {
     "authentication_error",
     "content_filter",
     "context_length_exceeded",
+    "exceed_context_size_error",
     "insufficient_quota",
     "invalid_api_key",
     "invalid_request_error",
@@ -37,6 +39,14 @@ TRANSIENT_CODES = {
     "timeout",
 }
 
+CONTEXT_STATUSES = {400, 413, 422, 500}
+CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error"}
+CONTEXT_WORDS = re.compile(
+    r"context.?(length|size|window)|(prompt|input) is too long|too many (input )?tokens",
+    re.IGNORECASE,
+)
+"""What servers without such a code write of a question that the model's context can't hold."""
+
 CURES = {
     400: "check model; a strict server may need omit: [user, stream_options]",
     401: "check the key (keyEnv, keyFile)",
@@ -44,17 +54,30 @@ CURES = {
     403: "check the key (keyEnv, keyFile) and what it may be used for",
     404: "check baseUrl, which often ends in /v1, and model",
     405: "check baseUrl, which often ends in /v1",
-    413: "lower historyLines",
     422: "check model; a strict server may need omit: [user, stream_options]",
     429: "the server asks for fewer requests",
 }
+
+
+class ContextTooLong(AgentRefused):
+    """The question is longer than the model's context: with less history it may fit."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"{said}: the question is longer than the model's context; lower historyLines"
+        )
 
 
 def from_status(
     url: str, status: int, headers: Mapping[str, str], body: bytes, *, now_s: float
 ) -> AgentError:
     """The error that an answer with this status is. `headers` by lower-case name."""
-    said = f"{url} answered {_named(status)}{_in_brackets(_codes(_error_in(body)))}"
+    error = _error_in(body)
+    said = f"{url} answered {_named(status)}{_in_brackets(_codes(error))}"
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+        status in CONTEXT_STATUSES and _is_context_too_long(error)
+    ):
+        return ContextTooLong(said)
     if 300 <= status < 400:
         return AgentRefused(f"{said}: a redirect; give the final address as baseUrl")
     cure = f"; {CURES[status]}" if status in CURES else ""
@@ -68,6 +91,8 @@ def from_error(url: str, error: object) -> AgentError:
     """The error that an `error` object within an answer of status 200 is."""
     codes = _codes(error)
     said = f"{url} reported an error instead of an answer{_in_brackets(codes)}"
+    if _is_context_too_long(error):
+        return ContextTooLong(said)
     status = _status_in(error)
     if status is not None:
         permanent = not _is_transient(status)
@@ -116,6 +141,13 @@ def _codes(error: object) -> list[str]:
         return []
     said = [error.get("code"), error.get("type")]
     return [c for c in said if isinstance(c, str) and c in PERMANENT_CODES | TRANSIENT_CODES]
+
+
+def _is_context_too_long(error: object) -> bool:
+    if CONTEXT_CODES.intersection(_codes(error)):
+        return True
+    words = error.get("message") if isinstance(error, dict) else error
+    return isinstance(words, str) and CONTEXT_WORDS.search(words) is not None
 
 
 def _in_brackets(codes: list[str]) -> str:

@@ -7,7 +7,7 @@ from events.back_off import PAUSES_S
 from events.conversation.effects import Ask, Wake
 from events.conversation.events import AgentFailed, AgentReplied, MessageDeadLettered, MessageQueued
 from events.conversation.notices import CUT_SHORT
-from events.conversation.turns import Reply, decide_reply
+from events.conversation.turns import MAX_RETRY_AFTER_MS, Reply, decide_reply
 from events.event import Event
 from events.streams import ConversationId
 from events.watermark import WatermarkAdvanced
@@ -180,6 +180,25 @@ def test_an_agent_that_says_when_to_come_again_is_not_asked_before() -> None:
     assert delay_ms(story.agent_fails(retry_after_ms=60_000), story.now_ms) == 60_000
     story.passes(ms=60_000)
     assert delay_ms(story.agent_fails(retry_after_ms=10), story.now_ms) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("retry_after_ms", "waits"),
+    [(MAX_RETRY_AFTER_MS, True), (MAX_RETRY_AFTER_MS + 1, False), (86_400_000, False)],
+)
+def test_an_agent_that_wants_to_be_left_alone_for_long_is_not_waited_for(
+    retry_after_ms: int, waits: bool
+) -> None:
+    story = asked()
+    story.says("still there?")
+    events = story.agent_fails(retry_after_ms=retry_after_ms)
+    if waits:
+        assert delay_ms(events, story.now_ms) == retry_after_ms
+        return
+    assert kinds(events) == ["AgentFailed", "MessageDeadLettered", "MessageQueued", "Dispatched"]
+    assert events[1] == MessageDeadLettered(1, "agent")
+    assert story.texts(events) == [OPEN_DOOR.apology]
+    assert Ask(story.turn.version, 1) in story.effects()
 
 
 def test_the_next_attempt_is_due_when_its_time_has_come() -> None:
