@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from actors.agents.fair_semaphore import FairSemaphore
 from actors.agents.protocol import Agent, AgentError, Answer, Line, Question
+from actors.agents.settings import MAX_HISTORY_LINES
 from actors.messages import AgentAnswered, AgentErred
 from actors.runtime.system import AskTask
 from events.conversation.events import AgentReplied, Dispatched, MessageSeen, PolicyDecided
@@ -17,9 +18,6 @@ from store.log.event_log import EventLog
 from store.read_models.dead_letters import message_behind
 
 log = logging.getLogger(__name__)
-
-HISTORY_LINES = 40
-"""How many earlier messages an agent is given at most; it may take fewer."""
 
 
 class TurnGone(RuntimeError):
@@ -103,7 +101,7 @@ def question_of(log: EventLog, task: AskTask, own: str) -> Question:
         messages=tuple(_lines(log, asked, own)),
         group=f"{address.creator}/{address.group}" if isinstance(address, GroupId) else None,
         group_name=_group_name(log, asked[0]),
-        history=tuple(_lines(log, said, own))[-HISTORY_LINES:],
+        history=tuple(_lines(log, said, own))[-MAX_HISTORY_LINES:],
         tools=turn.event.tools.allow,
         denied=turn.event.tools.deny,
     )

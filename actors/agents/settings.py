@@ -18,7 +18,8 @@ from actors.http.urls import is_loopback
 
 MIN_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 3_600_000
 MIN_REPLY_BYTES, MAX_REPLY_BYTES = 1_024, 4_194_304
-MAX_HISTORY_LINES = 200
+MAX_HISTORY_LINES = 40
+"""How many earlier messages an agent is ever told."""
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

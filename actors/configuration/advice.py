@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from actors.agents.settings import OpenAISettings
+from actors.agents.settings import CommandSettings, OpenAISettings
 from actors.configuration.accounts import AccountInFile
 from actors.configuration.findings import Findings, Path
 from actors.configuration.values import group_key
@@ -24,6 +24,11 @@ def _direct(account: AccountInFile, findings: Findings) -> None:
         place = (*account.where("allow_from"), policy.allow_from.index(EVERYONE))
         found = f"`*`: everyone is answered, although dmPolicy is {policy.dm_policy}"
         findings.warn(place, found, "list the users by name, or set dmPolicy to allow")
+    if policy.dm_policy == "allow" and set(policy.allow_from) - {EVERYONE}:
+        found = "allowFrom while dmPolicy is allow: everyone is answered, listed or not"
+        findings.warn(
+            account.where("allow_from"), found, "set dmPolicy to deny, or remove the list"
+        )
 
 
 def _groups(account: AccountInFile, findings: Findings) -> None:
@@ -40,6 +45,28 @@ def _groups(account: AccountInFile, findings: Findings) -> None:
     for key in options.group_permissions:
         for place, warning in _tools(account, key, (*path, key)):
             findings.warn(place, warning)
+        _without_effect(account, key, (*path, key), findings)
+
+
+def _without_effect(account: AccountInFile, key: str, path: Path, findings: Findings) -> None:
+    entry = account.options.group_permissions[key]
+    policy = entry.group_policy or account.options.group_policy
+    if policy != "allowlist" and set(entry.allow_from) - {EVERYONE}:
+        found = f"allowFrom while groupPolicy is {policy}: the list is not used"
+        findings.warn((*path, "allowFrom"), found, "set groupPolicy to allowlist, or remove it")
+    for sender, tools in entry.tools_by_sender.items():
+        if not tools.also_allow and not tools.deny:
+            found = "an entry without alsoAllow and deny: it changes nothing"
+            findings.warn((*path, "toolsBySender", sender), found, "fill it in, or remove it")
+    agent = account.config.agent
+    if isinstance(agent, CommandSettings):
+        return
+    kind = agent.__struct_config__.tag
+    for option, written in (("tools", entry.tools), ("toolsBySender", entry.tools_by_sender)):
+        if written:
+            found = f"{option} while the agent is {kind}, which is not told of them"
+            hint = "restrict the tools on its server" if kind == "openai" else "remove them"
+            findings.warn((*path, option), found, hint)
 
 
 def _folded_alike(account: AccountInFile, path: Path, findings: Findings) -> None:

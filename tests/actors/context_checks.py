@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from actors.agents.protocol import Line
-from actors.agents.runner import HISTORY_LINES
+from actors.agents.settings import MAX_HISTORY_LINES
 from events.conversation.events import (
     AgentReplied,
     Dispatched,
@@ -32,7 +32,7 @@ def said_before(log: EventLog, stream: str, turn: int, own: str) -> tuple[Line, 
     assert asked <= let_in, "asked about what was not let in"
     replies = {record.version for record in earlier if is_a_reply(record)}
     told = [record for record in earlier if record.version in (let_in - asked) | replies]
-    return tuple(lines(log, told, own))[-HISTORY_LINES:]
+    return tuple(lines(log, told, own))[-MAX_HISTORY_LINES:]
 
 
 def first_written(events: dict[int, Recorded], version: int) -> int:

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from actors.agents.protocol import Question
-from actors.agents.runner import HISTORY_LINES, question_of
+from actors.agents.runner import question_of
+from actors.agents.settings import MAX_HISTORY_LINES
 from actors.messages import ResolveDeadLetter
 from actors.runtime.system import AskTask
 from events.conversation.state import SAID_LIMIT
@@ -156,7 +157,7 @@ def test_a_long_conversation_is_told_by_its_newest_lines_only() -> None:
     world = Asked(1, OPEN)
     for number in range(SAID_LIMIT):
         world.hears(ALICE, "alice", f"message {number}")
-    assert len(world.history) == HISTORY_LINES
+    assert len(world.history) == MAX_HISTORY_LINES
     assert world.history[-2] == f"alice: message {SAID_LIMIT - 2}"
 
 

@@ -64,7 +64,7 @@ def test_every_option_is_written_in_camel_case() -> None:
         (SERVER | {"keyEnv": "sk-whisper"}, "keyEnv must name"),
         (SERVER | {"keyFile": "key"}, "keyFile must be an absolute path"),
         (SERVER | {"keyEnv": "A", "keyFile": "/k"}, "both be set"),
-        (SERVER | {"historyLines": 201}, "historyLines must be between 0 and 200"),
+        (SERVER | {"historyLines": 41}, "historyLines must be between 0 and 40"),
         (SERVER | {"timeoutMs": 0}, "timeoutMs"),
         (SERVER | {"maxReplyBytes": 2**40}, "maxReplyBytes"),
         (SERVER | {"omit": ["messages"]}, "omit"),

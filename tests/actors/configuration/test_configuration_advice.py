@@ -10,6 +10,9 @@ Warned = Callable[[str], tuple[Problem, ...]]
 GROUPS = "enableGroups: true, creatorBypass: false, groupPermissions"
 
 
+SENDER_TOOLS = "{a/b: {toolsBySender: {bob: {deny: [exec]}}}}"
+
+
 @pytest.fixture
 def warned(load_text: Callable[[str], Configuration]) -> Warned:
     """The warnings about one account with the options of the test, written in one line, the 3rd."""
@@ -21,6 +24,7 @@ def warned(load_text: Callable[[str], Configuration]) -> Warned:
             "permitFilePath": "p",
             "meshName": "mesh",
             "username": "my-bot",
+            "agent": "{kind: command, argv: [answer]}",
         }
         rest = "".join(
             f", {name}: {value}" for name, value in required.items() if f"{name}:" not in options
@@ -49,6 +53,17 @@ def warned(load_text: Callable[[str], Configuration]) -> Warned:
          "groupPermissions.a/b.tools.allow", "unknown tool 'exce'"),
         (f"{GROUPS}: {{a/b: {{toolsBySender: {{'x: y': {{alsoAllow: [exce]}}}}}}}}",
          'groupPermissions.a/b.toolsBySender["x: y"].alsoAllow', "unknown tool 'exce'"),
+        ("dmPolicy: allow, allowFrom: [alice]", "allowFrom", "listed or not"),
+        (f"groupPolicy: open, {GROUPS}: {{a/b: {{allowFrom: [bob]}}}}",
+         "groupPermissions.a/b.allowFrom", "groupPolicy is open"),
+        (f"{GROUPS}: {{a/b: {{groupPolicy: disabled, allowFrom: [bob]}}}}",
+         "groupPermissions.a/b.allowFrom", "groupPolicy is disabled"),
+        (f"{GROUPS}: {{a/b: {{toolsBySender: {{bob: {{}}}}}}}}",
+         "groupPermissions.a/b.toolsBySender.bob", "it changes nothing"),
+        (f"agent: {{kind: echo}}, {GROUPS}: {{a/b: {{tools: {{allow: [exec]}}}}}}",
+         "groupPermissions.a/b.tools", "the agent is echo"),
+        (f"agent: {{kind: openai, baseUrl: 'http://[::1]', model: m}}, {GROUPS}: {SENDER_TOOLS}",
+         "groupPermissions.a/b.toolsBySender", "restrict the tools on its server"),
         (f"{GROUPS}: {{a/b: {{}}, A/B: {{}}}}", "groupPermissions.A/B", "differs from a/b"),
         ("agent: {kind: openai, baseUrl: 'http://llm.example/v1', model: m}",
          "agent", "plain http"),
@@ -76,6 +91,8 @@ def test_an_operator_is_warned_of(warned: Warned, options: str, option: str, wor
         f"{GROUPS}: {{a/b: {{}}, a/c: {{}}}}",
         f"{GROUPS}: {{a/b: {{tools: {{allow: [exec], deny: [bash]}}}}}}",
         f"{GROUPS}: {{a/b: {{allowFrom: ['*']}}}}",
+        f"{GROUPS}: {{a/b: {{groupPolicy: open, allowFrom: ['*']}}}}",
+        f"{GROUPS}: {{a/b: {{groupPolicy: open, allowFrom: []}}}}",
         "agent: {kind: openai, baseUrl: 'http://localhost/v1', model: m}",
     ],
 )

@@ -85,10 +85,12 @@ def test_the_users_examples_warn_of_the_creators_bypass_and_of_what_everybody_ha
 ) -> None:
     (bypass,) = load(HERE / "seed_permit_server.yaml", env).warnings
     assert "creatorBypass" in bypass.found
-    bypass, repeated = load(HERE / "seed_permit_file.yaml", env).warnings
+    bypass, repeated, *untold = load(HERE / "seed_permit_file.yaml", env).warnings
     assert "creatorBypass" in bypass.found
     assert repeated.option.endswith("toolsBySender.admin.alsoAllow")
     assert "'exec' is granted to everybody already" in repeated.found
+    assert [warning.option.split(".")[-1] for warning in untold] == ["tools", "toolsBySender"]
+    assert all("the agent is echo" in warning.found for warning in untold)
 
 
 def test_an_account_that_says_only_what_is_required_has_the_documented_defaults(
