@@ -11,7 +11,8 @@ from actors.runtime.router import Restarts
 from actors.runtime.supervised_tasks import Failing
 from actors.ztm.health import Health
 from events.account.state import AccountState, fold
-from events.conversation.events import MessageIgnored
+from events.conversation.events import MessageIgnored, MessageSeen, ReplySent
+from events.event import Recorded
 from events.streams import account_stream, parse_stream
 from store.errors import LogDamaged
 from store.log.event_log import EventLog
@@ -29,7 +30,18 @@ class RunReport(msgspec.Struct, frozen=True):
 
 
 RECENT = 10_000
-"""How many of the newest events are looked through for messages that others sent as the bot."""
+"""How many of the newest events are looked through for what was last received and sent, and for
+messages that others sent as the bot."""
+
+
+class _Recent(msgspec.Struct):
+    """An account in the newest events. Times in ms, 0: not among them. `sent_by_others`: messages
+    in our own files that we didn't send."""
+
+    inbound_ms: int = 0
+    outbound_ms: int = 0
+    sent_by_others: int = 0
+    other_ms: int = 0
 
 
 def status(
@@ -46,7 +58,7 @@ def status(
     the log says."""
     running = run is not None
     work = _open_work(log)
-    foreign = _sent_by_others(log)
+    recent = _recent(log)
     stats = log.stats()
     return {
         "running": running,
@@ -67,7 +79,7 @@ def status(
             "freedSlots": stats.freed_slots,
         },
         "accounts": [
-            _account(account, log, health.get(account.id), work, foreign, now_ms, run)
+            _account(account, log, health.get(account.id), work, recent, now_ms, run)
             for account in config.accounts
         ],
     }
@@ -78,12 +90,12 @@ def _account(
     log: EventLog,
     health: Health | None,
     work: dict[str, int],
-    foreign: dict[str, tuple[int, int]],
+    recent: dict[str, _Recent],
     now_ms: int,
     run: RunReport | None,
 ) -> dict[str, Any]:
     state = _state(account.id, log)
-    times, last_foreign_ms = foreign.get(account.id, (0, 0))
+    known = recent.get(account.id, _Recent())
     pending = [request for request in state.requests.values() if request.expires_ms > now_ms]
     return {
         "id": account.id,
@@ -99,7 +111,9 @@ def _account(
         "pendingPairings": len(pending),
         "paired": len(state.approvals),
         "openWork": work.get(account.id, 0),
-        "sentByOthers": {"recent": times, "last": last_foreign_ms},
+        "inboundAt": max(known.inbound_ms, health.inbound_ms if health else 0),
+        "outboundAt": max(known.outbound_ms, health.outbound_ms if health else 0),
+        "sentByOthers": {"recent": known.sent_by_others, "last": known.other_ms},
         "health": msgspec.to_builtins(_shown(health)) if health else None,
     }
 
@@ -146,20 +160,28 @@ def _open_work(log: EventLog) -> dict[str, int]:
     return work
 
 
-def _sent_by_others(log: EventLog) -> dict[str, tuple[int, int]]:
-    """How many of the newest events are messages in our own files that we didn't send, and when the
-    last one was, by account."""
-    found: dict[str, tuple[int, int]] = {}
+def _recent(log: EventLog) -> dict[str, _Recent]:
+    """What the newest events say of each account."""
+    found: dict[str, _Recent] = {}
     try:
         for recorded in log.read(max(0, log.head().seq - RECENT)):
-            if isinstance(recorded.event, MessageIgnored) and recorded.event.reason == "self":
-                account = _account_of(recorded.stream)
-                count, _ = found.get(account, (0, 0))
-                found[account] = (count + 1, recorded.event.sent_ms)
+            match recorded.event:
+                case MessageSeen():
+                    _of(found, recorded).inbound_ms = recorded.time // 1_000_000
+                case ReplySent():
+                    _of(found, recorded).outbound_ms = recorded.time // 1_000_000
+                case MessageIgnored(reason="self", sent_ms=sent_ms):
+                    account = _of(found, recorded)
+                    account.sent_by_others += 1
+                    account.other_ms = sent_ms
     except LogDamaged:
         # The log's own state says what is damaged; the rest of the status is still worth showing.
         return found
     return found
+
+
+def _of(found: dict[str, _Recent], recorded: Recorded) -> _Recent:
+    return found.setdefault(_account_of(recorded.stream), _Recent())
 
 
 def _account_of(stream: str) -> str:

@@ -89,6 +89,13 @@ MUTATIONS = [
         ("tests/store/maintenance/test_salvage.py",),
     ),
     Mutation(
+        "after a restart the status doesn't know what was last received",
+        "actors/process/status.py",
+        "_of(found, recorded).inbound_ms = recorded.time // 1_000_000",
+        "pass",
+        ("tests/actors/process/test_daemon.py",),
+    ),
+    Mutation(
         "after a restart a group is served before its members are known",
         "events/conversation/effects.py",
         "    if state.turn and known:",

@@ -105,9 +105,14 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
         ),
         f"  {', '.join(facts)}",
     ]
+    traffic = (
+        f"  in: {ago(account['inboundAt'], now_ms)}, out: {ago(account['outboundAt'], now_ms)}"
+    )
+    if not health:
+        lines.append(traffic)
     if health:
         lines.append(
-            f"  in: {ago(health['inboundAt'], now_ms)}, out: {ago(health['outboundAt'], now_ms)},"
+            f"{traffic},"
             f" feed: {ago(health['feedAt'], now_ms)}, chat: {ago(health['chatAt'], now_ms)}"
         )
         if health["error"]:

@@ -1,5 +1,6 @@
 """The whole daemon against the embedded mesh, in one process: what a user can see."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from actors.messages import PairingDecision
 from actors.process.daemon import AccountMoved
 from events.account.state import fold
-from events.conversation.events import AgentFailed, MessageIgnored, MessageSeen
+from events.conversation.events import AgentFailed, MessageIgnored, MessageSeen, ReplySent
 from events.streams import account_stream
 from tests.actors.daemon_runs import Start, events, replies, seen, texts
 from tests.actors.http_servers import Model, tls_proxy
@@ -195,3 +196,17 @@ def test_readers_are_shown_and_the_slots_of_dead_ones_are_freed_on_the_tick(star
         daemon._tick()
         assert daemon.status()["log"]["readers"] == 0
         assert daemon.status()["log"]["freedSlots"] == 1
+
+
+def test_after_a_restart_the_status_knows_when_something_last_came_and_went(
+    start: Start, alice: MeshAgent
+) -> None:
+    with start() as daemon:
+        assert daemon.status()["accounts"][0]["inboundAt"] == 0
+        alice.send("my-bot", "hello")
+        recorded = daemon.log.follow(0, threading.Event())
+        assert any(isinstance(record.event, ReplySent) for record in recorded)
+    with start() as daemon:
+        account = daemon.status()["accounts"][0]
+        assert 0 < account["inboundAt"] < daemon.started_ms
+        assert account["inboundAt"] <= account["outboundAt"] < daemon.started_ms
