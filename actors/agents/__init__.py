@@ -12,7 +12,7 @@ In the order to read them:
 - `silence`: the word by which an agent says that nothing is to be said.
 - `echo`: says back what it was told. Built in, the default.
 - `command`: a program on this machine, asked through its standard input; `subprocess_turn` is one
-  run of it, and makes certain of its end.
+  run of it, and makes certain of its end, `process_tree` of the end of what it started.
 - `openai`: any server that speaks OpenAI's chat completions.
 - `settings`: how each is written in the configuration; `configured` builds one from that.
 - `runner`: makes the question of a turn from the log, and asks; `fair_semaphore` shares the places

@@ -9,7 +9,7 @@ answer to its standard output: UTF-8 text, or with `output="json"` one object
     64 to 78, 126, 127      it failed, trying again won't help
     any other, or a signal  it failed, trying again may help
 
-A run ends with its turn: its whole process group is killed when the program has ended, at the
+A run ends with its turn: everything that it started is killed when the program has ended, at the
 time limit, and when the turn is cancelled. It sees no variable of the daemon's environment but
 the safe ones and those that the configuration names. What strangers choose (names, texts) reaches
 it through its input only, never through its arguments or environment.

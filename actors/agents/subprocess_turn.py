@@ -8,9 +8,12 @@ itself.
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Self, cast
+
+from actors.agents.process_tree import TURN_VARIABLE, kill_tree
 
 TERMINATE_GRACE_S = 2.0
 """How long a program may tidy up between SIGTERM and SIGKILL."""
@@ -38,6 +41,7 @@ class SubprocessTurn(asyncio.SubprocessProtocol):
         self._killed = False
         self._exited = asyncio.Event()
         self._output_closed = asyncio.Event()
+        self._mark = secrets.token_hex(16)
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
@@ -45,8 +49,10 @@ class SubprocessTurn(asyncio.SubprocessProtocol):
         cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: str | None, max_output_bytes: int
     ) -> Self:
         """Start `argv`, without a shell; raises OSError if it can't be started."""
-        transport, turn = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(max_output_bytes), *argv, env=env, cwd=cwd, start_new_session=True
+        turn = cls(max_output_bytes)
+        marked = {**env, TURN_VARIABLE: turn._mark}
+        transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: turn, *argv, env=marked, cwd=cwd, start_new_session=True
         )
         turn._transport = transport
         return turn
@@ -71,7 +77,7 @@ class SubprocessTurn(asyncio.SubprocessProtocol):
         return self._transport.get_returncode()
 
     async def end(self) -> None:
-        """End the program and all of its process group, whatever state it is in."""
+        """End the program and everything that it started, whatever state it is in."""
         try:
             if not self._exited.is_set():
                 self._signal(signal.SIGTERM)
@@ -83,6 +89,7 @@ class SubprocessTurn(asyncio.SubprocessProtocol):
                 await self._wait_exit(DRAIN_S)
             finally:
                 self._transport.close()
+                await asyncio.to_thread(kill_tree, self._mark)
 
     async def _wait_exit(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

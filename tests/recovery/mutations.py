@@ -281,6 +281,13 @@ MUTATIONS = [
         ("tests/actors/agents/openai/test_context_too_long.py",),
     ),
     Mutation(
+        "what a command started in a session of its own survives the turn",
+        "actors/agents/subprocess_turn.py",
+        "                await asyncio.to_thread(kill_tree, self._mark)\n",
+        "",
+        ("tests/actors/agents/test_command_agent.py",),
+    ),
+    Mutation(
         "an answer of which nothing can be sent counts as an answer",
         "events/conversation/turns.py",
         "if not reply.silent and not leaves_text(reply.text):",

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -218,7 +219,7 @@ def test_a_program_sees_only_the_safe_variables_and_the_named_ones(ask: Ask) -> 
         "import os; print(sorted(os.environ))", environ=environ, env_names=["MY_TOOL", "ABSENT"]
     )
     seen = set(json.loads(answer.text.replace("'", '"'))) - {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
-    assert seen == {"PATH", "LANG", "LC_TIME", "MY_TOOL"}
+    assert seen == {"PATH", "LANG", "LC_TIME", "MY_TOOL", "ZTM_CHAT_TURN"}
 
 
 def test_no_file_of_the_daemon_is_open_in_the_program(ask: Ask, tmp_path: Path) -> None:
@@ -367,10 +368,23 @@ def test_a_grandchild_in_a_session_of_its_own_holds_nothing_up(
     ask: Ask, presence: Presence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess_turn, "DRAIN_S", 0.2)
-    source = PRESENT + "print(grandchild('time.sleep(600)', start_new_session=True).pid)"
+    source = PRESENT + ("print(grandchild('time.sleep(600)', start_new_session=True, env={}).pid)")
     escaped = int(ask(source).text)
     presence.wait_for(b".")
     os.kill(escaped, signal.SIGKILL)
+    presence.wait_for(b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of others")
+@pytest.mark.parametrize("after", ["print('fine')", "time.sleep(600)"], ids=["ends", "hangs"])
+def test_a_grandchild_in_a_session_of_its_own_is_ended_with_the_turn(
+    ask: Ask, presence: Presence, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    monkeypatch.setattr(subprocess_turn, "DRAIN_S", 0.2)
+    source = PRESENT + f"grandchild('time.sleep(600)', start_new_session=True); {after}"
+    with suppress(AgentTimeout):
+        ask(source, timeout_s=20.0 if "fine" in after else 2.0)
+    presence.wait_for(b".")
     presence.wait_for(b"")
 
 
