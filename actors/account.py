@@ -249,7 +249,9 @@ class AccountActor(EventSourced[AccountState]):
     def _code_requested(self, request: PairingCodeRequested) -> None:
         now_ms = self.system.now_ms()
         reason = withheld(self.state, request.person, now_ms)
-        if reason in ("limit", "approved"):
+        if self._erasures.cover(request.person, request.seq, self.state.erased):
+            self._tell(request.stream, PairingCodeWithheld("erased"))
+        elif reason in ("limit", "approved"):
             self._tell(request.stream, PairingCodeWithheld(reason))
         elif reason == "pending":
             self._pass_on_code(request)

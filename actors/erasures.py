@@ -41,6 +41,12 @@ class Erasures:
             for answer in answers:
                 answer.fail(reason)
 
+    def cover(self, person: str, seq: int, erased: Mapping[str, Erasure]) -> bool:
+        """Whether what `person` wrote, recorded as the event `seq`, is given up: it is not
+        answered any more."""
+        erasure = self.as_seen(erased).get(person)
+        return erasure is not None and seq <= erasure.seq
+
     def as_seen(self, erased: Mapping[str, Erasure]) -> Mapping[str, Erasure]:
         """`erased` as conversations are to see it meanwhile."""
         pending = {person: replace(erased[person], seq=UNDER_WAY) for person in self._pending}

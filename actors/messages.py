@@ -10,6 +10,7 @@ import msgspec
 
 from actors.runtime.system import Task
 from events.conversation.arrivals import Arrival
+from events.conversation.events import NoCode
 from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.conversation.turns import Failure, Reply
 from events.event import Draft, Recorded
@@ -253,7 +254,7 @@ class PairingCodeIssued(msgspec.Struct, frozen=True):
 class PairingCodeWithheld(msgspec.Struct, frozen=True):
     """Strangers here get no code now."""
 
-    reason: Literal["pending", "limit", "approved"]
+    reason: NoCode
 
 
 class Announce(msgspec.Struct, frozen=True):

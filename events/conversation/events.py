@@ -16,6 +16,7 @@ from events.policy.account_policy import Action, Reason, ToolGrant
 Source = Literal["feed", "chat"]
 Membership = Literal["member", "not-member", "unknown", "direct"]
 Purpose = Literal["reply", "pairing", "approved", "notice"]
+NoCode = Literal["pending", "limit", "approved", "erased"]
 IgnoreReason = Literal[
     "self", "blank", "oversize", "malformed", "baseline", "too-late", "groups-disabled"
 ]
@@ -91,10 +92,10 @@ class PolicyDecided(Event, frozen=True):
 
 class PairingWithheld(Event, frozen=True):
     """A stranger got no code for this message: `pending` (has one), `limit` (too many wait),
-    `approved` (was let in meanwhile)."""
+    `approved` (was let in meanwhile), `erased` (the operator had their words erased meanwhile)."""
 
     message: int
-    reason: Literal["pending", "limit", "approved"]
+    reason: NoCode
 
 
 class Dispatched(Event, frozen=True):

@@ -1,10 +1,14 @@
 """What follows for the outbox: codes and notices queued, messages sent or found unsendable."""
 
-from typing import Literal
-
 from events.conversation import notices
 from events.conversation.decision_builder import DecisionBuilder, DecisionContext
-from events.conversation.events import MessageQueued, PairingWithheld, ReplyFailed, ReplySent
+from events.conversation.events import (
+    MessageQueued,
+    NoCode,
+    PairingWithheld,
+    ReplyFailed,
+    ReplySent,
+)
 from events.event import Draft
 
 
@@ -31,9 +35,7 @@ def decide_code(context: DecisionContext, message: int, request_seq: int, code: 
     return builder.done()
 
 
-def decide_no_code(
-    context: DecisionContext, reason: Literal["pending", "limit", "approved"]
-) -> list[Draft]:
+def decide_no_code(context: DecisionContext, reason: NoCode) -> list[Draft]:
     """Record why the strangers' messages that wait here get no code."""
     builder = DecisionBuilder(context)
     for stranger in context.state.uncoded:

@@ -210,5 +210,25 @@ def test_a_stranger_who_was_forgotten_gets_a_new_code(seed: int, *, crashes: boo
     assert [event.sender for event in events(world, Dispatched)] == ["anna"]
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_strangers_request_ends_with_an_erasure_that_a_crash_interrupted(seed: int) -> None:
+    world = World(seed, PAIRING)
+    while world.step():
+        pass
+    world.say(ANNA, "anna", "let me in")
+    world.offer(ANNA)
+    for _ in range(world.random.randint(0, 15)):
+        world.step()
+    world.forget("anna")
+    while "anna" not in world.account().erased:
+        assert world.step()
+    world.crash()
+    for _ in range(400):
+        world.step()
+    assert world.log.key_id(PERSON) != world.account().erased["anna"].key_id
+    request = world.account().requests.get("anna")
+    assert request is None, "a code for a message that was given up"
+
+
 def events(world: World, kind: type[Any]) -> list[Any]:
     return [record.event for record in world.log.read() if isinstance(record.event, kind)]

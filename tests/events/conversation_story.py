@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import count
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from events.conversation.arrivals import (
 )
 from events.conversation.decision_builder import DecisionContext
 from events.conversation.effects import Effect, due
-from events.conversation.events import MessageRetried
+from events.conversation.events import MessageRetried, NoCode
 from events.conversation.policy_context import GroupFacts, PolicyContext
 from events.conversation.turns import Failure, Reply
 from events.event import Draft, Event, Recorded
@@ -199,7 +198,7 @@ class ConversationStory:
         message = self.state.uncoded[0].version
         return self.follow(outbox.decide_code(self.context, message, request_seq, code))
 
-    def code_withheld(self, reason: Literal["pending", "limit", "approved"]) -> list[Event]:
+    def code_withheld(self, reason: NoCode) -> list[Event]:
         """The account gives no code."""
         return self.follow(outbox.decide_no_code(self.context, reason))
 

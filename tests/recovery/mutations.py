@@ -117,6 +117,20 @@ MUTATIONS = [
         ("tests/actors/test_forgetting.py",),
     ),
     Mutation(
+        "a pairing request outlives the erasure of its code",
+        "events/account/state.py",
+        '        "requests": _without(state.requests, person),',
+        '        "requests": state.requests,',
+        ("tests/actors/test_forgetting.py",),
+    ),
+    Mutation(
+        "what was written before an erasure is given a code while it goes on",
+        "actors/account.py",
+        "if self._erasures.cover(request.person, request.seq, self.state.erased):",
+        "if False:",
+        ("tests/actors/test_forgetting.py",),
+    ),
+    Mutation(
         "a revocation is called done before the conversation knows of it",
         "actors/account.py",
         "live = [stream] if done and self.system.router.is_live(stream) else []",

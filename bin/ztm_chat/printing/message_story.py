@@ -48,6 +48,7 @@ NO_CODE = {
     "pending": "this person already had one",
     "limit": "too many pairing requests were pending",
     "approved": "this person had been approved in the meantime",
+    "erased": "this person's messages were erased (ztm-chat forget)",
 }
 
 ACTIONS = {"process": "Accepted", "ignore": "Ignored", "pairing": "Pairing required"}

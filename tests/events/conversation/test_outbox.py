@@ -5,10 +5,15 @@ from typing import get_args
 
 import pytest
 
-from events.account.pairing import Withheld
 from events.conversation import notices
 from events.conversation.effects import RequestCode, Send
-from events.conversation.events import MessageQueued, PairingWithheld, ReplyFailed, ReplySent
+from events.conversation.events import (
+    MessageQueued,
+    NoCode,
+    PairingWithheld,
+    ReplyFailed,
+    ReplySent,
+)
 from events.conversation.outbox import decide_code, decide_sent, wire_id
 from events.watermark import WatermarkAdvanced
 from tests.events.builders import NOW_MS, PEER, STRANGERS_PAIR, kinds
@@ -90,8 +95,8 @@ def test_a_code_for_a_message_that_waits_no_more_is_not_told() -> None:
     assert decide_code(story.context, 1, 1, CODE) == []
 
 
-@pytest.mark.parametrize("reason", get_args(Withheld))
-def test_without_a_code_there_is_silence_and_the_reason_on_record(reason: Withheld) -> None:
+@pytest.mark.parametrize("reason", get_args(NoCode))
+def test_without_a_code_there_is_silence_and_the_reason_on_record(reason: NoCode) -> None:
     story = stranger("one")
     events = story.code_withheld(reason)
     assert events == [PairingWithheld(1, reason), WatermarkAdvanced(NOW_MS)]
