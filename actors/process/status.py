@@ -13,6 +13,7 @@ from actors.ztm.health import Health
 from events.account.state import AccountState, fold
 from events.conversation.events import MessageIgnored, MessageSeen, ReplySent
 from events.event import Recorded
+from events.policy.group import keys_without_group
 from events.streams import account_stream, parse_stream
 from store.errors import LogDamaged
 from store.log.event_log import EventLog
@@ -114,8 +115,19 @@ def _account(
         "inboundAt": max(known.inbound_ms, health.inbound_ms if health else 0),
         "outboundAt": max(known.outbound_ms, health.outbound_ms if health else 0),
         "sentByOthers": {"recent": known.sent_by_others, "last": known.other_ms},
+        "unmatchedGroups": _unmatched_groups(account, health),
         "health": msgspec.to_builtins(_shown(health)) if health else None,
     }
+
+
+def _unmatched_groups(account: AccountConfig, health: Health | None) -> tuple[str, ...]:
+    """The keys of `groupPermissions` that no group fits, once all groups have been looked at."""
+    if health is None or not account.policy.enable_groups or health.phase != "online":
+        return ()
+    heard = health.feed_ms if health.source == "feed" else health.chat_ms
+    if not heard or health.pending > health.unavailable:
+        return ()
+    return keys_without_group(account.policy, health.groups)
 
 
 def _state(account: str, log: EventLog) -> AccountState:

@@ -3,6 +3,8 @@
 The settings of direct messages (the account's `allowFrom`, `dmPolicy`, pairing) never count here.
 """
 
+from collections.abc import Mapping
+
 from events.policy.account_policy import RULES_VERSION, AccountPolicy, GroupPermission, Verdict
 from events.policy.names import EVERYONE, fold, is_nobody, listed
 
@@ -39,6 +41,17 @@ def permission_for(
     if not by_id and by_name and name_shared:
         by_name.append(default)
     return max(by_id or by_name or [default], key=_strictness)
+
+
+def keys_without_group(policy: AccountPolicy, groups: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of `groupPermissions` that hold for none of `groups`: names by `creator/id`."""
+    names = {(key.partition("/")[0], fold(name)) for key, name in groups.items()}
+    return tuple(
+        key
+        for entry in policy.group_permissions
+        if (key := f"{entry.creator}/{entry.group}") not in groups
+        and (entry.creator, fold(entry.group)) not in names
+    )
 
 
 def decide_group(

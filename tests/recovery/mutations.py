@@ -232,6 +232,13 @@ MUTATIONS = [
         ("tests/events/conversation/test_wire_text.py",),
     ),
     Mutation(
+        "a group key that no group fits is not named",
+        "events/policy/group.py",
+        "and (entry.creator, fold(entry.group)) not in names",
+        "and not names",
+        ("tests/events/policy/test_group.py",),
+    ),
+    Mutation(
         "a twin gets the tools that a sender is denied",
         "events/policy/tools.py",
         "ambiguous=ambiguous and rules == 1,",

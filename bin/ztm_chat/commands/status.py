@@ -129,6 +129,10 @@ def _account(account: dict[str, Any], now_ms: int, *, running: bool) -> list[str
         f"  open work: {account['openWork']}, paired: {account['paired']},"
         f" pairing requests: {account['pendingPairings']}"
     )
+    lines += [
+        f"  groupPermissions: no group is known that {safe(key)} fits; compare creator and group"
+        for key in account["unmatchedGroups"]
+    ]
     others = account["sentByOthers"]
     if others["recent"]:
         lines.append(

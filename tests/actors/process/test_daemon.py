@@ -1,6 +1,7 @@
 """The whole daemon against the embedded mesh, in one process: what a user can see."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,17 @@ def test_after_a_restart_the_status_knows_when_something_last_came_and_went(
         account = daemon.status()["accounts"][0]
         assert 0 < account["inboundAt"] < daemon.started_ms
         assert account["inboundAt"] <= account["outboundAt"] < daemon.started_ms
+
+
+def test_a_group_key_that_no_group_fits_is_named_once_the_groups_are_known(
+    start: Start, alice: MeshAgent
+) -> None:
+    alice.create_group("g1", name="Team", members=["my-bot"])
+    keys = ("alice/team", "alice/g1", "alice/taem", "bob/team")
+    with start(enableGroups=True, groupPermissions={key: {} for key in keys}) as daemon:
+        alice.send("my-bot", "hello")
+        alice.wait_for(replies(1), sender="my-bot")
+        until = time.monotonic() + 20
+        while daemon.status()["accounts"][0]["unmatchedGroups"] != ("alice/taem", "bob/team"):
+            assert time.monotonic() < until, daemon.status()["accounts"][0]
+            time.sleep(0.05)

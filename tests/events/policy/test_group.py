@@ -13,7 +13,7 @@ from events.policy.account_policy import (
     ToolPolicy,
     Verdict,
 )
-from events.policy.group import decide_group, permission_for
+from events.policy.group import decide_group, keys_without_group, permission_for
 
 POLICIES: tuple[GroupPolicy, ...] = get_args(GroupPolicy)
 UNKNOWN = cast("GroupPolicy", "members")
@@ -387,3 +387,15 @@ def test_the_permission_of_a_group_is_one_that_fits_it(
     permission = permission_for(account, "alice", "id-1", "Team", name_shared=shared)
     assert permission.creator == "alice"
     assert permission.group in {"id-1", "team"}
+
+
+def test_a_key_fits_a_group_by_its_id_exactly_or_by_its_name_as_lists_do() -> None:
+    keys = ("team", "TEAM", "g1", "G1", "taem")
+    entries = (*(group(name=key) for key in keys), group(creator="Alice"))
+    account = replace(ACCOUNT, group_permissions=entries)
+    assert keys_without_group(account, {"alice/g1": "Team"}) == (
+        "alice/G1",
+        "alice/taem",
+        "Alice/team",
+    )
+    assert len(keys_without_group(account, {})) == len(entries)
