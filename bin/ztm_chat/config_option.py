@@ -1,4 +1,4 @@
-"""The option `--config`, and the configuration it leads to."""
+"""The options `--config` and `--log`, and the configuration or log they lead to."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from actors.configuration import Configuration, ConfigurationError, find_config, load
+from actors.configuration.environment import state_dir
+from actors.configuration.problems import ConfigurationNotFound
 from ztm_chat.failure import UNUSABLE, Failure
 
 config_option = click.option(
@@ -23,3 +25,27 @@ def configuration(config: str | None) -> Configuration:
         return load(find_config(config, os.environ, Path.cwd()), os.environ)
     except ConfigurationError as error:
         raise Failure(str(error), UNUSABLE) from error
+
+
+log_option = click.option(
+    "--log",
+    "log_path",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="The log's folder; then no configuration is needed.",
+)
+
+
+def log_folder(config: str | None, log_path: Path | None) -> Path:
+    """The log that is to be read: `log_path`, else the configuration's; without a configuration,
+    the one in `$ZTM_CHAT_STATE_DIR`. Raises `Failure`."""
+    if log_path is not None:
+        return log_path
+    try:
+        find_config(config, os.environ, Path.cwd())
+    except ConfigurationNotFound:
+        if os.environ.get("ZTM_CHAT_STATE_DIR"):
+            return state_dir(os.environ) / "log"
+    except ConfigurationError:
+        pass  # told below
+    return configuration(config).store.path

@@ -366,3 +366,42 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_start(
     stop(daemon)
     assert "Log verified." in operator.run("audit", "verify")
     assert "Text: erased." in operator.run("why", "--peer", "alice")
+
+
+# A log by its folder
+
+
+def auditor(tmp_path: Path, *words: str, **env: str) -> str:
+    """What a command prints for somebody without a configuration."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ZTM_CHAT_")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "ztm_chat", *words],
+        cwd=tmp_path,
+        env={**own, "PYTHONPATH": f"{ROOT}:{ROOT / 'bin'}", "HOME": str(tmp_path), **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("audit", "trail", "--json"),
+        ("audit", "verify"),
+        ("dead-letters", "list"),
+        ("export", "--peer", "user1"),
+        ("store", "check", "--quick"),
+    ],
+)
+def test_a_log_is_read_by_its_folder_without_a_configuration(
+    copy: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "openclaw.yaml").unlink()
+    by_folder = auditor(tmp_path, *words, "--log", str(copy / "log"))
+    assert by_folder
+    if words[0] != "export":
+        assert auditor(tmp_path, *words, ZTM_CHAT_STATE_DIR=str(copy)) == by_folder

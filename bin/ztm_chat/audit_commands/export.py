@@ -12,7 +12,7 @@ import click
 
 from ztm_chat.audit_commands.private_output import private_output
 from ztm_chat.audit_commands.time_option import TIME
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, log_folder, log_option
 from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import local_time
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
+@log_option
 @click.option("--account", default="", metavar="ID", help="Only this account.")
 @click.option("--peer", default="", metavar="NAME", help="Only the conversation with NAME (exact).")
 @click.option("--group", default="", metavar="[CREATOR/]GROUP", help="Only this group, by its id.")
@@ -40,7 +41,12 @@ if TYPE_CHECKING:
     "--sign", "key", metavar="KEY.pem", help="Sign FILE with an Ed25519 key; writes FILE.sig."
 )
 def command(
-    config: str | None, html: bool, output: str | None, key: str | None, **wanted: Any
+    config: str | None,
+    log_path: Path | None,
+    html: bool,
+    output: str | None,
+    key: str | None,
+    **wanted: Any,
 ) -> None:
     """Export conversations: every event as JSON Lines, or a readable HTML page.
 
@@ -53,7 +59,7 @@ def command(
 
     signer = signing_key(Path(key)) if key else None
     selection = Selection(**wanted)
-    with log_opened(configuration(config).store.path) as log, _written(output) as out:
+    with log_opened(log_folder(config, log_path)) as log, _written(output) as out:
         for part in _page(log, selection) if html else _lines(log, selection):
             out.write(part)
     if signer and output:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ztm_chat.audit_commands.time_option import TIME
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, log_folder, log_option
 from ztm_chat.failure import FAILED
 from ztm_chat.opening import log_opened, source_opened
 from ztm_chat.printing.past_state import plain_state, state_lines
@@ -16,6 +16,7 @@ from ztm_chat.printing.terminal import as_json_line
 
 @click.command()
 @config_option
+@log_option
 @click.option(
     "--until",
     type=TIME,
@@ -24,7 +25,9 @@ from ztm_chat.printing.terminal import as_json_line
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(ctx: click.Context, config: str | None, until: int | None, as_json: bool) -> None:
+def command(
+    ctx: click.Context, config: str | None, log_path: Path | None, until: int | None, as_json: bool
+) -> None:
     """Rebuild state from the log and compare it with what is in use, then show it.
 
     Compared are the indexes of streams, of known messages and of unfinished work, and the saved
@@ -32,7 +35,7 @@ def command(ctx: click.Context, config: str | None, until: int | None, as_json: 
     --until, nothing is compared, and the state at that time is shown. A difference gives exit
     code 1. The daemon is not disturbed.
     """
-    folder = configuration(config).store.path
+    folder = log_folder(config, log_path)
     compared = None if until is not None else _compare(folder)
     state = _state(folder, until)
     if as_json:

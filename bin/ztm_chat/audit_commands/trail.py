@@ -2,12 +2,13 @@
 
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ztm_chat.audit_commands.selection_options import selected, selection_options
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, log_folder, log_option
 from ztm_chat.opening import log_opened
 from ztm_chat.printing.decision_rows import COLUMNS, as_csv, as_json, csv_record, line
 
@@ -16,6 +17,7 @@ PAGE = 50
 
 @click.command("trail")
 @config_option
+@log_option
 @selection_options
 @click.option(
     "--limit",
@@ -33,6 +35,7 @@ PAGE = 50
 @click.option("--csv", "csv_records", is_flag=True, help="Print CSV.")
 def trail(
     config: str | None,
+    log_path: Path | None,
     limit: int,
     before: int | None,
     follow: bool,
@@ -48,7 +51,7 @@ def trail(
     if json_lines and csv_records:
         raise click.UsageError("choose one of --json and --csv")
     written = as_json if json_lines else as_csv if csv_records else line
-    folder = configuration(config).store.path
+    folder = log_folder(config, log_path)
     with log_opened(folder) as log:
         from store.audit.decisions import Decisions
         from store.audit.index import TrailIndex

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, log_folder, log_option
 from ztm_chat.failure import FAILED, UNUSABLE, Failure
 from ztm_chat.opening import log_failures
 from ztm_chat.printing.progress import progress_bar
@@ -14,6 +14,7 @@ from ztm_chat.printing.terminal import as_json_line, safe
 
 @click.command("verify")
 @config_option
+@log_option
 @click.option(
     "--from-head",
     "kept",
@@ -30,6 +31,7 @@ from ztm_chat.printing.terminal import as_json_line, safe
 def verify(
     ctx: click.Context,
     config: str | None,
+    log_path: Path | None,
     kept: tuple[str, ...],
     no_bodies: bool,
     jobs: int,
@@ -41,9 +43,9 @@ def verify(
     and every decision, which is made again from its recorded inputs. If something is wrong, the
     first place is named and the exit code is 1.
     """
-    settings = configuration(config)
+    folder = log_folder(config, log_path)
     heads = _heads(kept)
-    proof = _verify(settings.store.path, heads, bodies=not no_bodies, jobs=jobs)
+    proof = _verify(folder, heads, bodies=not no_bodies, jobs=jobs)
     shown = _plain(proof, heads) if as_json else "\n".join(_lines(proof, heads, no_bodies))
     click.echo(as_json_line(shown) if as_json else shown)
     if not proof.verified:

@@ -1,12 +1,13 @@
 """`ztm-chat dead-letters`: accepted messages that got no answer."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ztm_chat.commands.why import command as why
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, configuration, log_folder, log_option
 from ztm_chat.opening import log_opened
 from ztm_chat.printing.terminal import ago, as_json_line, safe
 from ztm_chat.socket_client import ask
@@ -19,14 +20,15 @@ def command() -> None:
 
 @command.command("list")
 @config_option
+@log_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
-def list_(config: str | None, as_json: bool) -> None:
+def list_(config: str | None, log_path: Path | None, as_json: bool) -> None:
     """List dead letters, oldest first, each with the SEQ that the other commands take."""
     from store.read_models.dead_letters import dead_letters
 
     now_ms = time.time_ns() // 1_000_000
     found = 0
-    with log_opened(configuration(config).store.path) as log:
+    with log_opened(log_folder(config, log_path)) as log:
         for letter in dead_letters(log):
             found += 1
             text = log.body(letter.seen.seq)

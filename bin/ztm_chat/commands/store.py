@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ztm_chat.config_option import config_option, configuration
+from ztm_chat.config_option import config_option, configuration, log_folder, log_option
 from ztm_chat.failure import FAILED
 from ztm_chat.opening import log_failures
 from ztm_chat.printing.terminal import as_json_line, safe
@@ -24,10 +24,13 @@ def command() -> None:
 
 @command.command()
 @config_option
+@log_option
 @click.option("--quick", is_flag=True, help="Check only the hash chain.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) -> None:
+def check(
+    ctx: click.Context, config: str | None, log_path: Path | None, quick: bool, as_json: bool
+) -> None:
     """Report which parts of the log are intact, and where it is damaged.
 
     Works while the daemon runs, and on a log that the daemon refuses to open. Damage gives exit
@@ -36,7 +39,7 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
     from actors.runtime.loader import folding_code
     from store.maintenance.check import check as check_log
 
-    folder = configuration(config).store.path
+    folder = log_folder(config, log_path)
     with log_failures():
         parts = check_log(folder, quick=quick, fingerprint=folding_code())
     if as_json:
@@ -54,7 +57,8 @@ def check(ctx: click.Context, config: str | None, quick: bool, as_json: bool) ->
 @command.command()
 @click.argument("dest", type=NEW_FOLDER)
 @config_option
-def backup(dest: Path, config: str | None) -> None:
+@log_option
+def backup(dest: Path, config: str | None, log_path: Path | None) -> None:
     """Copy the log to the new folder DEST and verify the copy. The daemon may be running.
 
     The copy contains the keys to all messages: keep it as safe as the log.
@@ -62,7 +66,7 @@ def backup(dest: Path, config: str | None) -> None:
     from store.maintenance.backup import back_up
     from store.maintenance.isolation import run_isolated
 
-    folder = configuration(config).store.path
+    folder = log_folder(config, log_path)
     with log_failures():
         copied = run_isolated(folder, back_up, folder, dest)
     click.echo(f"Backed up to {safe(str(dest))}: {_summary(copied)}, {copied.size:,} bytes.")
@@ -86,7 +90,8 @@ def restore(backup: Path, config: str | None) -> None:
 @command.command()
 @click.argument("newlog", type=NEW_FOLDER)
 @config_option
-def salvage(newlog: Path, config: str | None) -> None:
+@log_option
+def salvage(newlog: Path, config: str | None, log_path: Path | None) -> None:
     """Save what is provably intact of a damaged log to the new folder NEWLOG.
 
     That is everything before the first damage. The damaged log is not changed. To continue with
@@ -95,7 +100,7 @@ def salvage(newlog: Path, config: str | None) -> None:
     from store.maintenance.salvage import salvage as salvage_log
 
     with log_failures():
-        saved = salvage_log(configuration(config).store.path, newlog)
+        saved = salvage_log(log_folder(config, log_path), newlog)
     lost = "an unknown number of events is" if saved.lost is None else f"{saved.lost:,} events are"
     bodies = "an unknown number of" if saved.bodies_lost is None else f"{saved.bodies_lost:,}"
     click.echo(f"Saved to {safe(str(newlog))}: events 1 to {saved.head.seq:,}; {lost} lost.")
