@@ -18,7 +18,7 @@ from events.conversation import events as conversation_events
 from events.event import Event
 from events.gateway import events as gateway_events
 
-FORMAT = 1
+FORMAT = 2
 """Version of the log's format. A log with a higher one is refused."""
 
 

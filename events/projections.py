@@ -1,4 +1,4 @@
-"""What the log's derived indexes hold of an event: dedup entries and open work.
+"""What the log's derived indexes hold of an event: dedup entries, open work, the ends of keys.
 
 The store writes them in the events' own transaction, so they never disagree with the log; they can
 be thrown away and built again from it.
@@ -7,6 +7,7 @@ be thrown away and built again from it.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from events.account.events import ErasureEnded
 from events.conversation.events import (
     AgentFailed,
     AgentReplied,
@@ -23,7 +24,10 @@ from events.conversation.events import (
     ReplySent,
     TurnCancelled,
 )
+from events.conversation.policy_context import person_key
 from events.event import Event
+from events.gateway.events import BodiesExpired, KeysLost
+from events.streams import GATEWAY, account_stream
 
 
 class Projected(NamedTuple):
@@ -46,6 +50,32 @@ def projected(event: Event) -> Projected:
     """What `event` changes in the derived indexes; `NOTHING` for most kinds."""
     project = _PROJECT.get(type(event))
     return project(event) if project else NOTHING
+
+
+class EndedKeys(NamedTuple):
+    """Keys that must not be in the file of keys from an event on: of these persons and weeks, and
+    of all weeks before the week `before`.
+    """
+
+    owners: tuple[str | int, ...] = ()
+    before: int = 0
+
+
+ENDING_KEYS = frozenset({ErasureEnded, BodiesExpired, KeysLost})
+"""The kinds that put an end to keys."""
+
+
+def ended_keys(stream: str, event: Event) -> EndedKeys | None:
+    """The keys that an event in `stream` puts an end to; `None` for most kinds."""
+    match event:
+        case ErasureEnded(person) if stream == account_stream(stream.removeprefix("account/")):
+            return EndedKeys((person_key(stream.removeprefix("account/"), person),))
+        case BodiesExpired(before) if stream == GATEWAY:
+            return EndedKeys(before=before)
+        case KeysLost(persons, weeks) if stream == GATEWAY:
+            return EndedKeys((*persons, *weeks))
+        case _:
+            return None
 
 
 def identities(event: Event) -> tuple[bytes, ...]:

@@ -24,6 +24,16 @@ class BodiesExpired(Event, frozen=True):
     before: int
 
 
+class KeysLost(Event, frozen=True):
+    """Keys that bodies are encrypted with were in no file of keys when this log was salvaged: those
+    of `persons` (`<account>/<name>`) and of `weeks`. What was encrypted with them can't be read any
+    more, and messages of these persons that the mesh shows again are taken for new.
+    """
+
+    persons: tuple[str, ...]
+    weeks: tuple[int, ...]
+
+
 class StoreReopened(Event, frozen=True):
     """A commit failed with unknown outcome; the log was reopened and read to its tail.
 

@@ -1,9 +1,15 @@
 """One commit as bytes: the unit of the log, of its hash chain, and of reading.
 
-A batch is a MessagePack array: the SHA-256 of the batch before it, the sequence of its first
-event, the time (ns), and its runs: consecutive events of one stream as `[stream's id, version and
-offset of the first event, the stream's name if the stream begins here, [[cause, event], …]]`.
-Nothing about a stream but its id has to be looked up elsewhere to read the log from its start.
+A batch is a MessagePack array: the hash of the batch before it, the sequence of its first event,
+the time (ns), its runs, and the keys that are in use from here on. A run is consecutive events of
+one stream: `[stream's id, version and offset of the first event, the stream's name if the stream
+begins here, [[cause, event], …], [[event's place in the run, slot, SHA-256 of its encrypted body],
+…]]`. Nothing about a stream but its id has to be looked up elsewhere to read the log from its
+start.
+
+A batch's hash is SHA-256 of its bytes with each run, and the keys, replaced by their own SHA-256.
+So who shows one conversation to somebody proves it without showing the others: of these the hashes
+are enough.
 """
 
 import hashlib
@@ -18,6 +24,12 @@ from events.event import Event, Recorded
 Entry = tuple[int, Event]
 """An event after its cause: a sequence, 0, or negative: so many events before."""
 
+BodyHash = tuple[int, int, bytes]
+"""An event's place (in its run, from 0), the slot of its body, SHA-256 of the encrypted body."""
+
+KeyRecord = tuple[str | int, bytes]
+"""Whose key (a person's, or a week's), and the key's id."""
+
 _Entries = TypeVar("_Entries")
 
 
@@ -29,24 +41,37 @@ class Run(msgspec.Struct, Generic[_Entries], frozen=True, array_like=True, gc=Fa
     offset: int
     name: str | None
     entries: _Entries
+    bodies: list[BodyHash]
 
 
 class Batch(msgspec.Struct, Generic[_Entries], frozen=True, array_like=True, gc=False):
-    """The events of one commit. `time`: when, in ns since 1970."""
+    """The events of one commit. `time`: when, in ns since 1970. `keys`: made since the last one."""
 
     previous: bytes
     first: int
     time: int
     runs: list[Run[_Entries]]
+    keys: list[KeyRecord]
 
 
-_START = b"\x94\xc4\x20"
-"""How every batch begins: an array of four, whose first element is 32 bytes."""
+class _Outline(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A batch as its hash sees it: the last two elements are taken part by part."""
+
+    previous: bytes
+    first: int
+    time: int
+    runs: list[msgspec.Raw]
+    keys: msgspec.Raw
+
+
+_START = b"\x95\xc4\x20"
+"""How every batch begins: an array of five, whose first element is 32 bytes."""
 
 _entries: Any = list[tuple[int, codec.AnyEvent]]  # type: ignore[valid-type]
 _encoder = msgspec.msgpack.Encoder()
 _whole: msgspec.msgpack.Decoder[Batch[list[Entry]]] = msgspec.msgpack.Decoder(Batch[_entries])
 _lazy = msgspec.msgpack.Decoder(Batch[msgspec.Raw])
+_outline = msgspec.msgpack.Decoder(_Outline)
 _one: msgspec.msgpack.Decoder[list[Entry]] = msgspec.msgpack.Decoder(_entries)
 
 
@@ -56,8 +81,17 @@ def genesis(log_id: str) -> bytes:
 
 
 def chain_hash(data: bytes) -> bytes:
-    """The hash of a batch, which its successor carries: SHA-256, 32 bytes."""
-    return hashlib.sha256(data).digest()
+    """The hash of a batch, which its successor carries: 32 bytes. Bytes that are no batch have one
+    too, which no batch has.
+    """
+    try:
+        outline = _outline.decode(data)
+    except codec.UNREADABLE:
+        return hashlib.sha256(data).digest()
+    parts = (*outline.runs, outline.keys)
+    before = data[: len(data) - sum(map(len, parts))]
+    hashes = (hashlib.sha256(part).digest() for part in parts)
+    return hashlib.sha256(before + b"".join(hashes)).digest()
 
 
 def previous_hash(data: bytes) -> bytes:

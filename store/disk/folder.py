@@ -130,6 +130,21 @@ class FolderLock:
         os.close(self._fd)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process has the log in `folder` open for writing."""
+    try:
+        fd = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _holder(note: bytes) -> str:
     try:
         fields = json.loads(note)

@@ -9,6 +9,8 @@
 | `bodies` | sequence, slot (1 byte) | a body, encrypted (see `store.keys.bodies`) |
 | `seen` | a message's identity | stream's id and version of the event that made it known |
 | `open` | stream's id and version of an event whose work goes on | nothing |
+| `keys` | whose key: `p` and SHA-256 of a person's name, or `w` and the week | `LiveKey` |
+| `erased` | id of a key that was destroyed | `ErasedKey` |
 | `meta` | `about`, `position` | `About`, `Position` |
 
 Names are hashed since they hold anything, and LMDB's keys end at 511 bytes. Numbers in keys are
@@ -45,6 +47,9 @@ MAP_SIZE = 64 << 30
 
 MAX_MAP_SIZE = 1 << 40
 """Bytes up to which the map may grow."""
+
+WEEKS = b"w"
+"""How the keys of weeks begin in `keys`."""
 
 MAX_READERS = 512
 """Slots for read transactions, of all processes together; the first one to open the log decides."""
@@ -83,14 +88,33 @@ class Tables:
     bodies: Table
     seen: Table
     open: Table
+    keys: Table
+    erased: Table
     meta: Table
 
 
 TABLES = tuple(field.name.encode() for field in fields(Tables))
 """Their names in LMDB."""
 
+
+class LiveKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A key that must be in the file of keys: its id, and whose it is (a person's, or a week's)."""
+
+    id: bytes
+    owner: str | int
+
+
+class ErasedKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Whose a destroyed key was, and the event that put its end on record."""
+
+    owner: str | int
+    seq: int
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_position = msgspec.msgpack.Decoder(Position).decode
+decode_live_key = msgspec.msgpack.Decoder(LiveKey).decode
+decode_erased_key = msgspec.msgpack.Decoder(ErasedKey).decode
 _decode_about = msgspec.msgpack.Decoder(About).decode
 _decode_format = msgspec.msgpack.Decoder(dict[str, object]).decode
 
@@ -122,6 +146,13 @@ def unpack_slot(data: bytes) -> tuple[int, int]:
 def name_key(stream: str) -> bytes:
     """A stream's key in `names`."""
     return hashlib.sha256(stream.encode("utf-8", "surrogatepass")).digest()
+
+
+def owner_key(owner: str | int) -> bytes:
+    """A person's, or a week's, key in `keys`."""
+    if isinstance(owner, int):
+        return WEEKS + pack_u64(owner)
+    return b"p" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).digest()
 
 
 def open_environment(folder: Path, *, readonly: bool, map_size: int) -> lmdb.Environment:
@@ -197,6 +228,13 @@ def _read_about(value: bytes | None, where: str) -> About:
                 "the log was written by a later version of ztm-chat",
                 where=where,
                 found=f"format {found}, this version knows up to {FORMAT}",
+                cure="use that version, or another folder",
+            )
+        if isinstance(found, int) and found < FORMAT:
+            raise LogUnusable(
+                "the log was written by an earlier version of ztm-chat",
+                where=where,
+                found=f"format {found}, this version reads {FORMAT}",
                 cure="use that version, or another folder",
             )
         return _decode_about(value or b"")

@@ -8,18 +8,26 @@ grows. So whatever may be long is asked for a portion at a time.
 
 from collections.abc import Iterator
 from itertools import islice, takewhile
+from typing import NamedTuple
 
 import msgspec
 
 from events.conversation.identity import IDENTITY_BYTES
+from events.projections import EndedKeys
 from store.disk.batch import chain_hash, previous_hash
 from store.disk.layout import (
     POSITION,
+    WEEKS,
     Cursor,
+    ErasedKey,
+    LiveKey,
     Tables,
     Transaction,
+    decode_erased_key,
+    decode_live_key,
     decode_position,
     name_key,
+    owner_key,
     pack_slot,
     pack_u64,
     pack_u64_pair,
@@ -43,6 +51,15 @@ class StreamState(msgspec.Struct, frozen=True, gc=False):
     id: int
     name: str
     version: int
+
+
+class KeyRecords(NamedTuple):
+    """The keys that must be in the file of keys, whose each one is; and those that must not, by
+    id.
+    """
+
+    live: dict[str | int, bytes]
+    erased: dict[bytes, ErasedKey]
 
 
 def position(txn: Transaction, tables: Tables) -> Position:
@@ -149,6 +166,36 @@ def body(txn: Transaction, tables: Tables, seq: int, place: int) -> bytes | None
     """The encrypted body of an event."""
     possible = 0 <= seq < 1 << 64 and 0 <= place < 1 << 8
     return txn.get(pack_slot(seq, place), db=tables.bodies) if possible else None
+
+
+def live_keys(txn: Transaction, tables: Tables, ended: EndedKeys) -> list[LiveKey]:
+    """Which keys that are in use come to their end."""
+    values = (txn.get(owner_key(owner), db=tables.keys) for owner in ended.owners)
+    found = [decode_live_key(value) for value in values if value]
+    cursor = txn.cursor(tables.keys)
+    if ended.before and cursor.set_range(WEEKS):
+        weeks = takewhile(lambda entry: entry[0] < owner_key(ended.before), cursor)
+        found += (decode_live_key(value) for _, value in weeks)
+    return found
+
+
+def key_records(txn: Transaction, tables: Tables) -> KeyRecords:
+    """All keys on record."""
+    live = [decode_live_key(value) for _, value in txn.cursor(tables.keys)]
+    erased = {key: decode_erased_key(value) for key, value in txn.cursor(tables.erased)}
+    return KeyRecords({key.owner: key.id for key in live}, erased)
+
+
+def erased_key(txn: Transaction, tables: Tables, key_id: bytes) -> ErasedKey | None:
+    """Whose key with this id was destroyed, and when."""
+    value = txn.get(key_id, db=tables.erased) if key_id else None
+    return decode_erased_key(value) if value else None
+
+
+def live_key(txn: Transaction, tables: Tables, owner: str | int) -> bytes | None:
+    """The id of the key of this person, or week, that is in use."""
+    value = txn.get(owner_key(owner), db=tables.keys)
+    return decode_live_key(value).id if value else None
 
 
 def portion(

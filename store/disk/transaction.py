@@ -6,14 +6,19 @@ Keys are put in their order, which is what makes wide commits fast.
 
 from typing import NamedTuple
 
+from events.projections import EndedKeys
 from store.disk import queries
+from store.disk.batch import KeyRecord
 from store.disk.layout import (
     POSITION,
+    ErasedKey,
+    LiveKey,
     Table,
     Tables,
     Transaction,
     encode,
     name_key,
+    owner_key,
     pack_slot,
     pack_span,
     pack_u64,
@@ -37,7 +42,7 @@ class Commit(NamedTuple):
 
     `spans`: of each stream in the batch the id, the first version there, and how many events.
     `seen`: the new identities; `opened` and `closed`: work begun here, and work of before that ends
-    here.
+    here; `keys`: in use from here on; `ended_keys`: out of use, each with the event that says so.
     """
 
     first: int
@@ -48,6 +53,8 @@ class Commit(NamedTuple):
     seen: dict[bytes, Key]
     opened: set[Key]
     closed: set[Key]
+    keys: list[KeyRecord]
+    ended_keys: list[tuple[EndedKeys, int]]
 
 
 class TransactionView:
@@ -86,6 +93,11 @@ def write_commit(
     for key in sorted(commit.closed):
         txn.delete(pack_u64_pair(*key), db=tables.open)
     _put(txn, tables.open, [(pack_u64_pair(*key), b"") for key in sorted(commit.opened)])
+    _put(txn, tables.keys, sorted((owner_key(o), encode(LiveKey(i, o))) for o, i in commit.keys))
+    for ended, seq in commit.ended_keys:
+        for live in queries.live_keys(txn, tables, ended):
+            txn.delete(owner_key(live.owner), db=tables.keys)
+            _put(txn, tables.erased, [(live.id, encode(ErasedKey(live.owner, seq)))])
     _put(txn, tables.meta, [(POSITION, encode(commit.position))], overwrite=True)
     return commit.position
 

@@ -5,5 +5,6 @@ erase a person, or a week, is to destroy a key. The keys are in a file of their 
 
 - `bodies`     a body encrypted, and read again
 - `keyring`    the keys in memory: one for every person and one for every week
+- `key_records` the file held against what the log has on record of keys
 - `key_file`   their file: appended to and replaced, each time whole or not at all
 """

@@ -3,9 +3,11 @@ so that they can be erased by person and by age.
 
 A value is the id of the person's key (8 bytes), the week (2), a random nonce (12), and AES-256-GCM
 of salt and text. What is authenticated beside them is the log, the sequence and the slot, so no
-body can take another's place.
+body can take another's place. SHA-256 of the whole value is in the batch, under the chain: so one
+that can't be read any more, since its key is gone, is still known to be what was written.
 """
 
+import hashlib
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -48,6 +50,11 @@ def seal(
     plain = body.salt + body.text.encode("utf-8", "surrogatepass")
     head = key.id + key.week.to_bytes(2, "big")
     return head + nonce + cipher.encrypt(nonce, plain, _bound_to(log_id, seq, slot))
+
+
+def body_hash(sealed: bytes) -> bytes:
+    """SHA-256 of an encrypted body, which its batch has of it."""
+    return hashlib.sha256(sealed).digest()
 
 
 def key_of(sealed: bytes) -> KeyName:

@@ -13,6 +13,7 @@ off by a crash held a key that nothing was written under yet.
 import hashlib
 import hmac
 import json
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -20,14 +21,18 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from store.disk.batch import KeyRecord
+from store.disk.queries import KeyRecords
 from store.errors import LogDamaged, LogUnusable
 from store.keys.bodies import KEY_ID_BYTES, KeyName, SecretKey
 from store.keys.key_file import KeyFile
+from store.keys.key_records import check_keys, leftovers
 
 KEY_BYTES = 32
 """Length of a key, bytes."""
 
 _CIPHERS_KEPT = 4_096
+_log = logging.getLogger(__name__)
 _Signature = tuple[int, int, int]
 
 
@@ -51,11 +56,58 @@ class Keyring:
         self._by_id: dict[bytes, SecretKey] = {}
         self._ciphers: OrderedDict[KeyName, AESGCM] = OrderedDict()
         self._signature: _Signature | None = None
+        self._unrecorded: dict[Owner, bytes] = {}
         self._load()
         self._file = self._open() if writable else None
 
     def __repr__(self) -> str:
         return f"Keyring({str(self._path)!r}, {len(self._keys)} keys)"
+
+    def ids(self) -> dict[Owner, bytes]:
+        """The ids of all keys in the file, and whose they are."""
+        with self._lock:
+            self._refresh()
+            return {owner: key.id for owner, key in self._keys.items()}
+
+    def match(self, records: KeyRecords) -> None:
+        """Hold the keys against what the log has on record of them, before anything is written.
+
+        Keys whose erasure is on record are destroyed: a process may have ended before that. Raises
+        `KeysMismatch` when others are not as recorded.
+        """
+        ids = self.check(records, erased=False)
+        with self._lock:
+            if again := leftovers(records, ids):
+                _log.warning(
+                    "%d keys whose erasure is on record were in %s; they are destroyed now",
+                    len(again),
+                    self._path,
+                )
+                self._destroy(again)
+            self._unrecorded = {
+                owner: key.id for owner, key in self._keys.items() if owner not in records.live
+            }
+
+    def check(self, records: KeyRecords, *, erased: bool) -> dict[Owner, bytes]:
+        """Hold the keys against what the log has on record of them. Gives their ids. `erased`: of
+        those that were erased none may be there.
+
+        Raises `KeysMismatch`.
+        """
+        ids = self.ids()
+        check_keys(records, ids, self._path, erased=erased)
+        return ids
+
+    def unrecorded(self) -> list[KeyRecord]:
+        """Keys that the log has no record of yet."""
+        with self._lock:
+            return list(self._unrecorded.items())
+
+    def recorded(self, keys: Iterable[KeyRecord]) -> None:
+        """The log has these on record, durably."""
+        with self._lock:
+            for owner, _ in keys:
+                self._unrecorded.pop(owner, None)
 
     def key(self, person: str) -> SecretKey:
         """The key of `person`, made on first use and durable before return."""
@@ -120,6 +172,8 @@ class Keyring:
         kept = {owner: key for owner, key in self._keys.items() if owner not in owners}
         file.replace(_lines(kept))
         self._hold(kept)
+        for owner in owners:
+            self._unrecorded.pop(owner, None)
         file.settle()
         return True
 
@@ -135,6 +189,7 @@ class Keyring:
         file.append(_lines(made))
         self._keys |= made
         self._by_id |= {key.id: key for key in made.values()}
+        self._unrecorded |= {owner: key.id for owner, key in made.items()}
 
     def _cipher(self, name: KeyName) -> AESGCM:
         cipher = self._ciphers.pop(name, None)
@@ -162,7 +217,12 @@ class Keyring:
         except OSError as error:
             raise self._unreadable(error) from error
         whole = data[: data.rfind(b"\n") + 1]
-        self._hold(dict(_parse(number, line, self._path) for number, line in _numbered(whole)))
+        keys: dict[Owner, SecretKey] = {}
+        for number, line in _numbered(whole):
+            owner, key = _parse(number, line, self._path)
+            if keys.setdefault(owner, key) is not key:
+                raise _bad_line(number, self._path, f"a second key of {owner!r}")
+        self._hold(keys)
 
     def _open(self) -> KeyFile:
         try:
@@ -205,12 +265,17 @@ def _parse(number: int, line: bytes, path: Path) -> tuple[Owner, SecretKey]:
     except (ValueError, KeyError, TypeError):
         kind, owner, secret = str, None, b""
     if not isinstance(owner, kind) or len(secret) != KEY_BYTES:
-        raise LogDamaged(
-            "a line of the file of keys can't be read",
-            where=f"{path}, line {number}",
-            cure="restore the file from a backup",
-        )
+        raise _bad_line(number, path)
     return owner, _key(secret)
+
+
+def _bad_line(number: int, path: Path, found: str = "") -> LogDamaged:
+    return LogDamaged(
+        "a line of the file of keys can't be read",
+        where=f"{path}, line {number}",
+        found=found,
+        cure="restore the file from a backup",
+    )
 
 
 def _signature(path: Path) -> _Signature:

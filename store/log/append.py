@@ -14,7 +14,7 @@ import msgspec
 
 from events.conversation.identity import IDENTITY_BYTES
 from events.event import SALT_BYTES, Body, Draft
-from events.projections import NOTHING, projected
+from events.projections import NOTHING, EndedKeys, ended_keys, projected
 from store.disk import batch
 from store.disk.batch import Entry
 from store.errors import InvalidAppend
@@ -27,9 +27,10 @@ class IndexChanges(NamedTuple):
     """What an event changes in the derived indexes. `place`: of the event in its part, from 0."""
 
     place: int
-    identities: tuple[bytes, ...]
-    opens: bool
-    closes: tuple[int, ...]
+    identities: tuple[bytes, ...] = ()
+    opens: bool = False
+    closes: tuple[int, ...] = ()
+    ended_keys: EndedKeys | None = None
 
 
 class StreamAppend(NamedTuple):
@@ -105,14 +106,17 @@ def _part(stream: str, drafts: list[Draft], expected: Mapping[str, int]) -> Stre
         raise _invalid(
             drafts[0], f"it, or one after it, could not be read again: {error}"
         ) from error
-    return StreamAppend(stream, entries, encoded, list(_effects(entries)))
+    return StreamAppend(stream, entries, encoded, list(index_changes(stream, entries)))
 
 
-def _effects(entries: list[Entry]) -> Iterator[IndexChanges]:
+def index_changes(stream: str, entries: list[Entry]) -> Iterator[IndexChanges]:
+    """What these events of one stream change in the derived indexes."""
     for place, (_, event) in enumerate(entries):
         changes = projected(event)
         if changes is not NOTHING:
             yield IndexChanges(place, *changes)
+        elif ended := ended_keys(stream, event):
+            yield IndexChanges(place, ended_keys=ended)
 
 
 def _identities(parts: tuple[StreamAppend, ...]) -> list[bytes]:

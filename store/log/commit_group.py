@@ -5,18 +5,23 @@ attributes of the `CommitGroup`. Each append is admitted on top of those before 
 whole.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from events.event import Body, Recorded
+from events.projections import EndedKeys
 from store.disk import batch
-from store.disk.batch import Batch, Run
+from store.disk.batch import Batch, KeyRecord, Run
 from store.disk.position import Position
 from store.disk.queries import StreamState
 from store.disk.transaction import Commit, Key
 from store.log.append import Append, IndexChanges, StreamAppend
 from store.log.event_log import Committed, Conflict, Duplicate, Outcome
+
+PlacedHash = tuple[int, int, bytes]
+"""Sequence, slot, and SHA-256 of an encrypted body."""
 
 
 class Known(Protocol):
@@ -34,14 +39,15 @@ class CommitGroup:
 
     `streams` holds the new state of those touched, `created` the names of the new ones, `starts`
     the first version that each has in this batch, `seen` the new identities, `opened` and
-    `closed` work begun here and work of before that ends here, `bodies` texts by (seq, slot).
+    `closed` work begun here and work of before that ends here, `ended_keys` what is destroyed once
+    this is durable, `bodies` texts by (seq, slot).
     """
 
     def __init__(self, known: Known, position: Position, now: int) -> None:
         self._known = known
         self._before = position
         self.time = max(now, position.time)
-        self._runs: list[Run[msgspec.Raw]] = []
+        self._runs: list[tuple[int, int, int, str | None, msgspec.Raw]] = []
         self.count = 0
         self.streams: dict[str, StreamState] = {}
         self.created: list[StreamState] = []
@@ -49,6 +55,7 @@ class CommitGroup:
         self.seen: dict[bytes, Key] = {}
         self.opened: set[Key] = set()
         self.closed: set[Key] = set()
+        self.ended_keys: list[tuple[EndedKeys, int]] = []
         self.bodies: list[tuple[int, int, Body]] = []
 
     @property
@@ -66,9 +73,12 @@ class CommitGroup:
         self.bodies += ((start + place, slot, body) for place, slot, body in append.bodies)
         return Committed(tuple(recorded))
 
-    def seal(self) -> Commit:
-        """What is to be written."""
-        data = batch.encode(Batch(self._before.hash, self.first, self.time, self._runs))
+    def seal(self, bodies: Sequence[PlacedHash] = (), keys: Sequence[KeyRecord] = ()) -> Commit:
+        """What is to be written, with the hashes of the encrypted `bodies`, by sequence, and the
+        `keys` made since the last commit.
+        """
+        runs = self._with_bodies(bodies)
+        data = batch.encode(Batch(self._before.hash, self.first, self.time, runs, list(keys)))
         after = Position(
             seq=self._before.seq + self.count,
             hash=batch.chain_hash(data),
@@ -87,7 +97,20 @@ class CommitGroup:
             seen=self.seen,
             opened=self.opened,
             closed=self.closed,
+            keys=list(keys),
+            ended_keys=self.ended_keys,
         )
+
+    def _with_bodies(self, bodies: Sequence[PlacedHash]) -> list[Run[msgspec.Raw]]:
+        ends = [offset for _, _, offset, _, _ in self._runs[1:]] + [self.count]
+        runs, done = [], 0
+        for run, end in zip(self._runs, ends, strict=True):
+            start, own = self.first + run[2], done
+            while done < len(bodies) and bodies[done][0] < self.first + end:
+                done += 1
+            hashes = [(seq - start, slot, digest) for seq, slot, digest in bodies[own:done]]
+            runs.append(Run(*run, hashes))
+        return runs
 
     def _conflict(self, append: Append) -> Conflict | None:
         for name, expected in append.expected.items():
@@ -113,7 +136,7 @@ class CommitGroup:
         version = state.version + 1
         name = None if state.version else part.stream
         self._runs.append(
-            Run(state.id, version, self.count, name, msgspec.Raw(part.encoded)),
+            (state.id, version, self.count, name, msgspec.Raw(part.encoded)),
         )
         self.starts.setdefault(state.id, version)
         recorded = batch.recorded_run(
@@ -125,6 +148,9 @@ class CommitGroup:
         )
         for effects in part.effects:
             self._project(state.id, version + effects.place, effects)
+            if effects.ended_keys:
+                seq = self.first + self.count + effects.place
+                self.ended_keys.append((effects.ended_keys, seq))
         self.count += len(recorded)
         self.streams[part.stream] = StreamState(state.id, part.stream, recorded[-1].version)
         return recorded

@@ -10,7 +10,7 @@ from store.disk.database import Database
 from store.disk.position import Position
 from store.disk.queries import StreamState
 from store.disk.transaction import SealedBody, TransactionView, write_commit
-from store.keys.bodies import NONCE_BYTES, seal
+from store.keys.bodies import NONCE_BYTES, body_hash, seal
 from store.keys.keyring import Keyring
 from store.log.append import Append
 from store.log.commit_group import CommitGroup
@@ -80,9 +80,14 @@ class Committer:
             outcomes = [group.admit(append) for append in appends]
             position = self._position
             if group.count:
-                commit, bodies = group.seal(), self._sealed(group)
+                bodies = self._sealed(group)
+                hashes = [(seq, slot, body_hash(sealed)) for seq, slot, sealed in bodies]
+                keys = self._keyring.unrecorded()
+                commit = group.seal(hashes, keys)
                 position = write_commit(txn, self._database.tables, commit, bodies)
         self._position = position
+        if group.count:
+            self._keyring.recorded(keys)
         self._remember(group)
         return outcomes
 

@@ -16,6 +16,7 @@ from threading import Lock
 import msgspec
 
 from events.event import Draft, Recorded
+from store.disk import queries
 from store.disk.creation import KEYS_FILE, create_if_absent
 from store.disk.database import Database
 from store.disk.folder import FolderLock, mark_damaged, prepare_folder, refuse_if_marked
@@ -91,6 +92,8 @@ class LmdbLog(LmdbReader):
             create_if_absent(folder, log_id=entropy(4).hex(), now=clock_ns())
             database, position = _open_database(folder, undo, readonly=False, map_size=map_size)
             keyring = Keyring(folder / KEYS_FILE, entropy=entropy, writable=True)
+            undo.callback(keyring.close)
+            keyring.match(database.query(queries.key_records))
             committer = Committer(
                 database,
                 position=position,

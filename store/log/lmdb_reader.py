@@ -8,10 +8,11 @@ from events.codec import UNREADABLE
 from events.event import Draft, Recorded
 from store.disk import batch, queries
 from store.disk.database import Database
-from store.disk.layout import unpack_u64_pair
+from store.disk.layout import Tables, Transaction, unpack_u64_pair
 from store.disk.walk import SoundBatch
 from store.errors import LogUnusable
 from store.keys import bodies
+from store.keys.bodies import KeyName
 from store.keys.keyring import Keyring
 from store.log.event_log import Head, LogStats, Outcome, Place, SecretKey
 
@@ -119,8 +120,13 @@ class LmdbReader:
     def body(self, seq: int, slot: int = 0) -> str | None:
         """See `EventLog`."""
         sealed = self._database.query(queries.body, seq, slot)
-        cipher = self._keyring.cipher(bodies.key_of(sealed)) if sealed else None
-        if not sealed or not cipher:
+        if not sealed:
+            return None
+        name = bodies.key_of(sealed)
+        cipher = self._keyring.cipher(name)
+        if not cipher:
+            if not self._database.query(_is_gone, name):
+                raise self._database.damaged("the key of its body is not there", f"event {seq}")
             return None
         return bodies.unseal(sealed, cipher=cipher, log_id=self.log_id, seq=seq, slot=slot)
 
@@ -143,6 +149,10 @@ class LmdbReader:
         """See `EventLog`."""
         self._database.check_usable()
         return self._keyring.expire(before)
+
+    def check_keys(self) -> None:
+        """Hold the file of keys against what is on record of keys. Raises `KeysMismatch`."""
+        self._keyring.check(self._database.query(queries.key_records), erased=True)
 
     def stats(self) -> LogStats:
         """See `EventLog`."""
@@ -215,6 +225,12 @@ class LmdbReader:
     def _place(self, value: bytes) -> Place:
         stream, version = unpack_u64_pair(value)
         return Place(self._names[stream], version)
+
+
+def _is_gone(txn: Transaction, tables: Tables, name: KeyName) -> bool:
+    """Whether one half of the key was destroyed on record."""
+    erased = queries.erased_key(txn, tables, name.id)
+    return erased is not None or queries.live_key(txn, tables, name.week) is None
 
 
 class _Names(dict[int, str]):

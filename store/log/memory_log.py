@@ -1,7 +1,7 @@
 """A log without a disk, for simulations and tests. It keeps the same promises until it is dropped.
 
-The same batches are made and hashed as on disk, so that two logs with the same id, clock and
-appends have the same head.
+The same batches are made and hashed as on disk, but for what is random there: encrypted bodies, and
+keys. So two logs in memory with the same id, clock and appends have the same head.
 """
 
 import hashlib
@@ -209,7 +209,8 @@ class MemoryLog:
             return outcome
 
     def _store(self, group: CommitGroup, recorded: Iterable[Recorded]) -> None:
-        position = group.seal().position
+        hashes = [(seq, slot, body.digest) for seq, slot, body in group.bodies]
+        position = group.seal(hashes).position
         self._streams.update(group.streams)
         for record in recorded:
             self._events.append(record)

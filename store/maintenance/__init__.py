@@ -6,6 +6,8 @@ its place and its cure.
 
 - `raw_log`          the log's tables as they lie there, without trusting any index
 - `isolation`        work in a process of its own, since damaged pages may kill LMDB
+- `body_check`       bodies compared with what their batches say of them
+- `key_check`        the file of keys compared with what is on record of keys
 - `index_check`      the derived tables compared with the events
 - `snapshot_check`   snapshots compared with what their events fold to
 - `check`            which parts are intact

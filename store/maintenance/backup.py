@@ -21,8 +21,12 @@ from store.disk.data_file import check_data_file
 from store.disk.folder import FolderLock, prepare_folder
 from store.disk.layout import DATA_FILE, MAP_SIZE, open_environment, readers_full
 from store.errors import LogDamaged, LogUnusable
+from store.keys.key_records import KeysMismatch
 from store.log.event_log import Head
 from store.log.lmdb_log import LmdbLog
+
+_ATTEMPTS = 3
+_PAUSE_S = 0.2
 
 LMDB_LOCK_FILE = "lock.mdb"
 """LMDB's table of readers. It is of one machine and no part of a copy."""
@@ -44,10 +48,19 @@ def back_up(folder: Path, dest: Path) -> Copied:
     """
     before = _head(folder)
     with fresh_folder(dest) as aside:
-        _copy_data(folder, aside / DATA_FILE)
-        # After the data: whatever the copied events were encrypted with was made before them.
-        copy_keys(folder, aside)
-        copied = prove(aside)
+        for attempt in range(_ATTEMPTS):
+            _copy_data(folder, aside / DATA_FILE)
+            # After the data: whatever the copied events were encrypted with was made before them.
+            copy_keys(folder, aside)
+            try:
+                copied = prove(aside)
+                break
+            except KeysMismatch:  # perhaps one was destroyed in between
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                (aside / DATA_FILE).unlink()
+                (aside / KEYS_FILE).unlink()
+                time.sleep(_PAUSE_S)
         if copied.head.seq < before.seq:
             raise LogDamaged(
                 "the copy ends before the log does",
@@ -85,10 +98,11 @@ def restore(backup: Path, folder: Path) -> Copied:
 def prove(folder: Path) -> Copied:
     """Read a copy that nobody writes: does its end agree, and the whole chain up to it?
 
-    Raises `LogDamaged`. Leaves nothing in the folder.
+    Its keys must be those on record. Raises `LogDamaged`. Leaves nothing in the folder.
     """
     log = LmdbLog.open_reader(folder)
     try:
+        log.check_keys()
         seq, proved = -1, 0
         while proved > seq:
             seq, proved = proved, log.prove_after(proved)

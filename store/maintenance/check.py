@@ -15,14 +15,15 @@ import msgspec
 from events.codec import UNREADABLE
 from store.disk import batch
 from store.disk.data_file import check_data_file, structure
-from store.disk.layout import DATA_FILE, unpack_slot
+from store.disk.layout import DATA_FILE
 from store.disk.walk import Damage, Flaw
-from store.errors import LogDamaged, LogError, LogUnusable
-from store.keys import bodies
+from store.errors import LogError, LogUnusable
 from store.log.lmdb_log import LmdbLog
 from store.log.snapshots import FOLDER
+from store.maintenance.body_check import BodyCheck
 from store.maintenance.index_check import IndexCheck
 from store.maintenance.isolation import run_isolated
+from store.maintenance.key_check import key_mismatches
 from store.maintenance.raw_log import RawLog, opened
 from store.maintenance.snapshot_check import compare_snapshots
 
@@ -52,14 +53,16 @@ def check(folder: Path, *, quick: bool, fingerprint: bytes) -> list[CheckedPart]
     return [
         _pages(folder / DATA_FILE),
         chain,
+        _isolated("keys", folder, _keys),
         _isolated("bodies", folder, _bodies),
         _isolated("indexes", folder, _indexes),
         _isolated("snapshots", folder, _snapshots, fingerprint),
     ]
 
 
-def examine(folder: Path) -> list[str]:
-    """All damage of a log that nobody writes, in sentences; nothing when it is sound.
+def examine(folder: Path, *, bodies: bool = True) -> list[str]:
+    """All damage of a log that nobody writes, in sentences; nothing when it is sound. `bodies`:
+    these too.
 
     Done in this process: what reads the pages with LMDB comes after they were found sound.
     """
@@ -68,7 +71,8 @@ def examine(folder: Path) -> list[str]:
         if damage := _pages(folder / DATA_FILE).damage:
             return list(damage)
         LmdbLog.open_reader(folder).close()
-        return [place for look in (_chain, _bodies, _indexes) for place in look(folder).damage]
+        looks = (_chain, _keys, *([_bodies] if bodies else []), _indexes)
+        return [place for look in looks for place in look(folder).damage]
     except LogError as error:
         return [str(error)]
 
@@ -144,25 +148,27 @@ def _name(source: RawLog, stream: int) -> str:
 
 
 def _bodies(folder: Path) -> CheckedPart:
-    """To read is to check: each body is authenticated."""
-    intact = without_key = 0
+    """Damage of the chain itself is told by `_chain`: here it only ends the walk."""
     damage: list[str] = []
     with opened(folder) as source:
-        for key, sealed in source.entries("bodies"):
-            seq, slot = unpack_slot(key)
-            cipher = source.keyring.cipher(bodies.key_of(sealed))
-            if cipher is None:
-                without_key += 1
-                continue
-            try:
-                bodies.unseal(sealed, cipher=cipher, log_id=source.log_id, seq=seq, slot=slot)
-                intact += 1
-            except LogDamaged:
-                damage.append(f"event {seq}, body {slot}: it is not what was written")
-                if len(damage) == MAX_PLACES:
-                    break
-    erased = f", {without_key:,} whose key was destroyed" if without_key else ""
-    return CheckedPart("bodies", f"{intact:,} bodies{erased}", tuple(damage))
+        check = BodyCheck(source, 1, lambda seq, what: damage.append(f"event {seq}: {what}"))
+        end = source.position().head
+        for step in source.walk_decoded(end):
+            if isinstance(step, Damage) or len(damage) >= MAX_PLACES:
+                break
+            for run in step.content.runs:
+                check.run(step.content, run)
+        else:
+            check.finish(end.seq + 1)
+    erased = f", {check.erased:,} whose key was destroyed" if check.erased else ""
+    return CheckedPart("bodies", f"{check.intact:,} bodies{erased}", tuple(damage[:MAX_PLACES]))
+
+
+def _keys(folder: Path) -> CheckedPart:
+    with opened(folder) as source:
+        wrong = key_mismatches(source)
+        seen = f"{len(source.keyring.ids()):,} keys"
+    return CheckedPart("keys", seen, tuple(wrong[:MAX_PLACES]))
 
 
 def _indexes(folder: Path) -> CheckedPart:

@@ -13,10 +13,11 @@ import msgspec
 
 from events.codec import UNREADABLE
 from events.event import Event
-from events.projections import closes, identities, opens
+from events.projections import ENDING_KEYS, EndedKeys, closes, ended_keys, identities, opens
 from store.disk import batch, queries
 from store.disk.batch import Batch, Entry
 from store.disk.layout import (
+    ErasedKey,
     Tables,
     Transaction,
     name_key,
@@ -25,6 +26,7 @@ from store.disk.layout import (
     pack_u64_pair,
     unpack_u64_pair,
 )
+from store.disk.queries import KeyRecords
 from store.errors import LogDamaged
 from store.maintenance.raw_log import RawLog
 
@@ -50,6 +52,7 @@ class IndexCheck:
     def __init__(self, source: RawLog) -> None:
         self._source = source
         self._open: set[bytes] = set()
+        self._keys = KeyRecords({}, {})
         self.events = 0
         self.entries = dict.fromkeys(_COUNTED, 0)
 
@@ -89,6 +92,7 @@ class IndexCheck:
 
     def _derived(self, key: int, content: Batch[list[Entry]]) -> Iterator[TableEntry]:
         """What the batch must have left in the tables."""
+        self._keys.live.update(content.keys)
         firsts: dict[int, int] = {}
         counts: dict[int, int] = {}
         for run in content.runs:
@@ -100,6 +104,9 @@ class IndexCheck:
                 yield "names", name_key(run.name), pack_u64(stream)
             for version, (_, event) in enumerate(run.entries, run.version):
                 self._follow_work(stream, version, event)
+                if type(event) in ENDING_KEYS:
+                    seq = content.first + run.offset + version - run.version
+                    self._end_keys(run.name or self._source.stream_name(stream), event, seq)
                 for identity in identities(event):
                     yield "seen", identity, pack_u64_pair(stream, version)
         self.events += sum(counts.values())
@@ -112,7 +119,19 @@ class IndexCheck:
         for ended in closes(event):  # in this order: one that names itself is closed at once
             self._open.discard(pack_u64_pair(stream, ended))
 
+    def _end_keys(self, stream: str, event: Event, seq: int) -> None:
+        owners, before = ended_keys(stream, event) or EndedKeys()
+        live = self._keys.live
+        weeks = [owner for owner in live if isinstance(owner, int) and owner < before]
+        for owner in (*owners, *weeks):
+            if key_id := live.pop(owner, None):
+                self._keys.erased[key_id] = ErasedKey(owner, seq)
+
     def _compare_end(self, end: "_End") -> Iterator[Difference]:
+        if end.keys.live != self._keys.live:
+            yield Difference("keys", "it does not have the keys in use that the log has on record")
+        if end.keys.erased != self._keys.erased:
+            yield Difference("erased", "it does not have the keys whose erasure is on record")
         for table, expected in self.entries.items():
             if (found := end.entries[table]) != expected:
                 yield Difference(table, f"it has {found} entries; the events make {expected}")
@@ -128,6 +147,7 @@ class _End(NamedTuple):
     seq: int
     entries: dict[str, int]
     open: set[bytes]
+    keys: KeyRecords
 
 
 def _end(txn: Transaction, tables: Tables) -> _End:
@@ -135,6 +155,7 @@ def _end(txn: Transaction, tables: Tables) -> _End:
         queries.position(txn, tables).seq,
         {name: txn.stat(getattr(tables, name))["entries"] for name in _COUNTED},
         set(txn.cursor(tables.open).iternext(values=False)),
+        queries.key_records(txn, tables),
     )
 
 

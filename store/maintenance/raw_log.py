@@ -40,6 +40,11 @@ class RawLog:
         """See `EventLog`."""
         return self._database.log_id
 
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._database.folder
+
     def ask(
         self,
         question: Callable[Concatenate[Transaction, Tables, _P], _T],

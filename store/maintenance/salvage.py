@@ -5,17 +5,24 @@ recorded again: its events go through the very code that groups and writes appen
 out must be the old batch, byte for byte. So the new log has the same chain, and indexes of its own.
 The first batch that fails ends it: what comes after can't follow on a gap. If LMDB can't
 open the file, since it was cut off, the batches are looked for on its pages first.
+
+Keys that the saved events are encrypted with, and that are in no file any more, are put on record
+as lost: without that the new log could not be opened.
 """
 
+import os
 import tempfile
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import lmdb
 import msgspec
-from cryptography.exceptions import InvalidTag
 
 from events.codec import UNREADABLE
-from events.projections import NOTHING, projected
+from events.event import Draft
+from events.gateway.events import KeysLost
+from events.streams import GATEWAY
 from store.disk import batch, queries
 from store.disk.creation import KEYS_FILE, create_if_absent
 from store.disk.database import Database
@@ -30,12 +37,13 @@ from store.disk.layout import (
 )
 from store.disk.position import Position
 from store.disk.queries import StreamState
-from store.disk.transaction import SealedBody, TransactionView, write_commit
+from store.disk.transaction import Commit, SealedBody, TransactionView, write_commit
 from store.disk.walk import Damage
 from store.errors import LogDamaged, LogError, LogUnusable
 from store.keys import bodies
-from store.log.append import Append, IndexChanges, StreamAppend
-from store.log.commit_group import CommitGroup
+from store.keys.keyring import Keyring
+from store.log.append import Append, StreamAppend, index_changes, prepare
+from store.log.commit_group import CommitGroup, PlacedHash
 from store.log.event_log import Head
 from store.maintenance.backup import LMDB_LOCK_FILE, copy_keys, fresh_folder
 from store.maintenance.check import examine
@@ -53,13 +61,15 @@ _STATES_KEPT = 65_536
 class Salvaged(msgspec.Struct, frozen=True):
     """The outcome. `ended`: the recorded end of the old log (`None` if that can't be read);
     `bodies_lost`: bodies of saved events that are not what was written (`None`: nobody counted);
-    `why` it stopped, or nothing when all was saved.
+    `why` it stopped, or nothing when all was saved. `head`: of what was saved; `keys_lost`: whose
+    keys are on record as lost after it.
     """
 
     head: Head
     ended: int | None
     bodies_lost: int | None
     why: str
+    keys_lost: tuple[str | int, ...] = ()
 
     @property
     def lost(self) -> int | None:
@@ -71,6 +81,14 @@ class _Saved(msgspec.Struct, frozen=True):
     ended: int | None
     bodies_lost: int | None
     why: str
+
+
+class _Again(NamedTuple):
+    """A batch recorded again: its events admitted, what is written, the hashes of its bodies."""
+
+    group: CommitGroup
+    commit: Commit
+    hashes: list[PlacedHash]
 
 
 class _Unproved(Exception):
@@ -89,12 +107,13 @@ def salvage(folder: Path, dest: Path) -> Salvaged:
             saved = _from_pages(folder, aside, damage)
         else:
             saved = _from_tables(folder, aside)
-        if problems := examine(aside):
-            raise LogDamaged("the salvaged log is not sound", where=str(aside), found=problems[0])
         with opened(aside) as source:
             head = source.position().head
+        keys_lost = _record_lost_keys(aside)
+        if problems := examine(aside, bodies=False):  # they are counted
+            raise LogDamaged("the salvaged log is not sound", where=str(aside), found=problems[0])
         (aside / LMDB_LOCK_FILE).unlink(missing_ok=True)
-    return Salvaged(head, saved.ended, saved.bodies_lost, saved.why)
+    return Salvaged(head, saved.ended, saved.bodies_lost, saved.why, keys_lost)
 
 
 def _from_tables(folder: Path, aside: Path) -> _Saved:
@@ -150,6 +169,30 @@ def _copy(folder: Path, aside: Path, batches: int) -> _Saved:
             new.close()
 
 
+def _record_lost_keys(aside: Path) -> tuple[str | int, ...]:
+    """Whose keys, of those in use at the new log's end, its file of keys lacks."""
+    new = Database(aside, readonly=False, map_size=MAP_SIZE)
+    try:
+        keyring = Keyring(aside / KEYS_FILE, entropy=os.urandom, writable=False)
+        ids = keyring.ids()
+        live = new.query(queries.key_records).live
+        lost = tuple(owner for owner, key_id in live.items() if ids.get(owner) != key_id)
+        if lost:
+            persons = tuple(owner for owner in lost if isinstance(owner, str))
+            weeks = tuple(owner for owner in lost if isinstance(owner, int))
+            draft = Draft(GATEWAY, KeysLost(persons, weeks))
+            with new.writing() as txn:
+                position = queries.position(txn, new.tables)
+                group = CommitGroup(TransactionView(txn, new.tables, {}), position, time.time_ns())
+                known = queries.find_stream(txn, new.tables, GATEWAY)
+                version = known.version if known else 0
+                group.admit(prepare([draft], {GATEWAY: version}))
+                write_commit(txn, new.tables, group.seal(), [])
+        return lost
+    finally:
+        new.close()
+
+
 class _Copying:
     """Batches on their way from the old log to the new one."""
 
@@ -187,16 +230,16 @@ class _Copying:
                 if isinstance(step, Damage):
                     self._why = f"event {step.batch}: {step.flaw.value}"
                     return False
-                group = self._again(txn, step.data)
+                group, commit, hashes = self._again(txn, step.data)
             except (_Unproved, LogError, *UNREADABLE) as reason:
                 self._why = f"event {self._position.seq + 1}: {reason}"
                 return False
-            bodies = self._bodies(group)
-            self._position = write_commit(txn, self._new.tables, group.seal(), bodies)
+            bodies = self._bodies(commit.first, commit.position.seq, hashes)
+            self._position = write_commit(txn, self._new.tables, commit, bodies)
             self._states.update(group.streams)
         return True
 
-    def _again(self, txn: Transaction, data: bytes) -> CommitGroup:
+    def _again(self, txn: Transaction, data: bytes) -> _Again:
         """The batch's events admitted anew; they must make the same batch."""
         found = batch.decode_lazily(data)
         if len(self._states) > _STATES_KEPT:
@@ -211,40 +254,36 @@ class _Copying:
             name = names.get(run.stream) or queries.stream_name(txn, self._new.tables, run.stream)
             part = _part(name, run.entries)
             group.admit(Append((part,), {}, (), (), len(part.entries), len(part.encoded)))
-        if group.seal().data != data:
+        hashes = [
+            (found.first + run.offset + place, slot, digest)
+            for run in found.runs
+            for place, slot, digest in run.bodies
+        ]
+        commit = group.seal(hashes, found.keys)
+        if commit.data != data:
             raise _Unproved("the batch, recorded again, comes out differently")
-        return group
+        return _Again(group, commit, hashes)
 
-    def _bodies(self, group: CommitGroup) -> list[SealedBody]:
+    def _bodies(self, first: int, last: int, hashes: list[PlacedHash]) -> list[SealedBody]:
+        """The bodies of a batch that are what was written."""
         try:
-            found = self._source.ask(_bodies_of, group.first, group.first + group.count - 1)
+            found = self._source.ask(_bodies_of, first, last) if hashes else []
         except LogDamaged:
-            self._lost += group.count
-            return []
-        whole = [body for body in found if self._opens(body)]
-        self._lost += len(found) - len(whole)
+            found = []
+        expected = {(seq, slot): digest for seq, slot, digest in hashes}
+        whole = [
+            (seq, slot, sealed)
+            for seq, slot, sealed in found
+            if bodies.body_hash(sealed) == expected.get((seq, slot))
+        ]
+        self._lost += len(hashes) - len(whole)
         return whole
-
-    def _opens(self, body: SealedBody) -> bool:
-        """Whether it is what was written; of one whose key was destroyed nobody can tell."""
-        seq, place, sealed = body
-        cipher = self._source.keyring.cipher(bodies.key_of(sealed))
-        if cipher is None:
-            return True
-        try:
-            bodies.open_sealed(
-                sealed, cipher=cipher, log_id=self._source.log_id, seq=seq, slot=place
-            )
-        except (InvalidTag, ValueError):
-            return False
-        return True
 
 
 def _part(stream: str, entries: msgspec.Raw) -> StreamAppend:
     decoded = batch.decode_entries(entries)
-    changes = ((place, projected(event)) for place, (_, event) in enumerate(decoded))
-    effects = [IndexChanges(place, *change) for place, change in changes if change is not NOTHING]
-    return StreamAppend(stream, decoded, bytes(entries), effects)
+    changes = list(index_changes(stream, decoded))
+    return StreamAppend(stream, decoded, bytes(entries), changes)
 
 
 def _position(source: RawLog) -> Position | None:

@@ -4,7 +4,7 @@ It reads the whole log, believes no table that it has not compared with the even
 first place that is not what was written. `ztm-chat audit verify` is its command.
 
 - `heads`                      heads of the log, saved elsewhere
-- `body_check`, `judge`        bodies compared with their events; decisions made again
+- `judge`                      decisions made again
 - `section`                    one part of the log, with both
 - `proof`                      the parts put together
 - `workers`                    parts proved at the same time, each in a process of its own

@@ -41,7 +41,7 @@ class Judge:
 
     def learn(self, stream: int, version: int, event: Event) -> None:
         """Take in what an account says."""
-        account = self._address(stream)
+        account = self.address(stream)
         if isinstance(account, str):
             self._facts.account(account).learn(version, event)
 
@@ -51,7 +51,7 @@ class Judge:
 
     def decided(self, stream: int, event: PolicyDecided) -> str | None:
         """Make a decision again; what is wrong with it, or `None`."""
-        conversation = self._address(stream)
+        conversation = self.address(stream)
         if not isinstance(conversation, PeerId | GroupId):
             return "a decision that lies in no conversation"
         message = self._waiting.pop((stream, event.message), None)
@@ -66,7 +66,8 @@ class Judge:
         history = self._facts.account(conversation.account)
         return _difference(event, seen, conversation, history, text)
 
-    def _address(self, stream: int) -> Address:
+    def address(self, stream: int) -> Address:
+        """What the stream's name names."""
         if stream not in self._addresses:
             self._addresses[stream] = parse_stream(self._name(stream))
         return self._addresses[stream]

@@ -8,6 +8,7 @@ import msgspec
 from store.disk.batch import genesis
 from store.disk.layout import unpack_u64
 from store.disk.position import Position
+from store.maintenance.key_check import key_mismatches
 from store.maintenance.raw_log import RawLog, opened
 from store.verify.heads import KeptHead
 from store.verify.section import Finding, Proved, Section, Stretch
@@ -72,6 +73,7 @@ def conclude(
     if not findings:
         findings += _seams(planned, sections)
         findings += _names(source, sections)
+        findings += _keys(source, planned.end.seq)
     findings += _kept(planned, heads)
     total = planned.end
     return Proof(
@@ -126,6 +128,11 @@ def _names(source: RawLog, sections: Sequence[Proved]) -> Iterable[Finding]:
             yield Finding(1, f"the table of streams calls {name!r} otherwise")
     for name in named.values():
         yield Finding(1, f"the table of streams lacks {name!r}")
+
+
+def _keys(source: RawLog, end: int) -> Iterable[Finding]:
+    """The file of keys holds those on record."""
+    return (Finding(end, f"in the file of keys: {what}") for what in key_mismatches(source))
 
 
 def _kept(planned: Plan, heads: Iterable[KeptHead]) -> Iterable[Finding]:

@@ -4,22 +4,34 @@ Kept on the way is the version that each stream is at, and what `judge` keeps: n
 with the number of events.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-from events.conversation.events import MessageSeen, PolicyDecided
-from events.event import Event
+from events.account.events import PairingRequested
+from events.conversation.events import AgentReplied, MessageQueued, MessageSeen, PolicyDecided
+from events.conversation.policy_context import person_key
+from events.event import SALT_BYTES, Event
+from events.streams import GroupId, PeerId
 from store.disk.batch import Batch, Entry, Run
 from store.disk.position import Head
 from store.disk.walk import Damage, DecodedBatch
 from store.errors import LogDamaged
+from store.maintenance.body_check import BodyCheck, CheckedBody
 from store.maintenance.raw_log import RawLog
 from store.read_models.account_history import TRACKED
-from store.verify.body_check import DIGESTS, BodyCheck, Broken
 from store.verify.heads import KeptHead
-from store.verify.judge import Judge
+from store.verify.judge import Address, Judge
+
+DIGESTS: dict[type[Event], Callable[[Any], bytes]] = {
+    MessageSeen: lambda event: event.body,
+    AgentReplied: lambda event: event.body,
+    MessageQueued: lambda event: event.body,
+    PairingRequested: lambda event: event.code,
+}
+"""The events that have a body (slot 0), and the digest that they carry of it."""
 
 MAX_FINDINGS = 20
 """How many broken places are listed of one section. Past a broken chain nothing is checked."""
@@ -73,7 +85,8 @@ class Section:
         self._stretch = stretch
         self._heads = {head.seq: head.hash for head in heads}
         self._judge = Judge(source.log, self._name, before=stretch.first, bodies=bodies)
-        self._bodies = BodyCheck(source, stretch.first) if bodies else None
+        self._bodies = BodyCheck(source, stretch.first, self._find) if bodies else None
+        self._checked: dict[tuple[int, int], CheckedBody] = {}
         self._time = 0
         self.proved = Proved(findings=[], begins={}, ends={}, named={})
         self._checks = self._table(bodies=bodies)
@@ -94,7 +107,7 @@ class Section:
             proved.blocked = Finding(stretch.first + proved.events, str(error))
         finally:
             if self._bodies:
-                proved.bodies, proved.erased = self._bodies.proved, self._bodies.erased
+                proved.bodies, proved.erased = self._bodies.intact, self._bodies.erased
             proved.decisions, proved.without_text = self._judge.decisions
 
     def _table(self, *, bodies: bool) -> dict[type[Event], Callable[..., object]]:
@@ -116,7 +129,10 @@ class Section:
         for run in content.runs:
             if run.offset != count or not run.entries:
                 self._find(found.first + count, "the runs of its batch are not in order")
+            if self._bodies:
+                self._checked = self._bodies.run(content, run)
             self._run(content, run)
+            self._report_unclaimed()
             count += len(run.entries)
         self.proved.hash = found.hash
         self.proved.events += count
@@ -129,7 +145,7 @@ class Section:
         for seq in self._heads:
             self._find(seq, "the saved head is not at a commit boundary: the log was rewritten")
         if self._bodies:
-            self._report_strays(self._stretch.last + 1)
+            self._bodies.finish(self._stretch.last + 1)
 
     # Streams and events
 
@@ -180,23 +196,53 @@ class Section:
 
     # Bodies
 
-    def _with_text(self, seq: int, _: int, __: int, event: Any) -> str | None:
+    def _with_text(self, seq: int, stream: int, _: int, event: Any) -> str | None:
         if self._bodies is None:
             return None
-        self._report_strays(seq)
-        try:
-            return self._bodies.take(seq, DIGESTS[type(event)](event))
-        except Broken as broken:
-            self._find(seq, str(broken))
+        body = self._checked.pop((seq, 0), None)
+        if body is None:
+            self._find_once(seq, "its body is missing")
             return None
+        if not _may_own(body.owner, self._judge.address(stream), event):
+            self._find(
+                seq, f"its body is under the key of {body.owner!r}, and not its own person's"
+            )
+        if body.plain is None:
+            return None
+        if hashlib.sha256(body.plain).digest() != DIGESTS[type(event)](event):
+            self._find(seq, "its body does not match the digest in the event")
+            return None
+        return body.plain[SALT_BYTES:].decode("utf-8", "surrogatepass")
 
-    def _report_strays(self, before: int) -> None:
-        if self._bodies:
-            for seq, slot in self._bodies.strays_before(before):
-                self._find(seq, f"body {slot} is stored with it, and is not its own")
+    def _report_unclaimed(self) -> None:
+        for seq, slot in self._checked:
+            self._find(seq, f"body {slot} is stored with it, and is not its own")
+        self._checked = {}
 
     # What is found
+
+    def _find_once(self, seq: int, what: str) -> None:
+        """Unless more is known of it already."""
+        if not self.proved.findings or self.proved.findings[-1].seq != seq:
+            self._find(seq, what)
 
     def _find(self, seq: int, what: str) -> None:
         if len(self.proved.findings) < MAX_FINDINGS:
             self.proved.findings.append(Finding(seq, what))
+
+
+def _may_own(owner: str | int | None, address: Address, event: Event) -> bool:
+    """Whether the body of `event`, in this stream, may be under the key of `owner`. In a group an
+    answer belongs to somebody of the account: to whom, only the turn says.
+    """
+    match address, event:
+        case str(account), PairingRequested(person):
+            return owner == person_key(account, person)
+        case PeerId(account, name), _:
+            return owner == person_key(account, name)
+        case GroupId(account), MessageSeen() as seen:
+            return owner == person_key(account, seen.sender)
+        case GroupId(account), _:
+            return isinstance(owner, str) and owner.startswith(person_key(account, ""))
+        case _:
+            return False

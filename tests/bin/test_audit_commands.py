@@ -46,7 +46,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configure(folder, folder / "openclaw.yaml")
     log = LmdbLog.open(folder / "log")
     stream = "account/main/peer/<b>mallory"
-    words = Body("main/mallory", HOSTILE, b"salt" * 4)
+    words = Body("main/<b>mallory", HOSTILE, b"salt" * 4)
     hostile = seen("hostile", sender="<b>mallory")
     hostile = type(hostile)(hostile.identity, "<b>mallory", 1, words.digest, len(HOSTILE), "feed")
     add_all(log, Draft(stream, hostile, bodies=(words,)))

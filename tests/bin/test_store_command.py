@@ -75,7 +75,7 @@ def verdicts(said: str) -> dict[str, list[str]]:
 def test_every_part_of_a_sound_log_is_intact(folder: Path) -> None:
     said = store(folder, "check").splitlines()
     assert [line.split()[:2] for line in said] == [
-        [part, "intact"] for part in ("pages", "chain", "bodies", "indexes", "snapshots")
+        [part, "intact"] for part in ("pages", "chain", "keys", "bodies", "indexes", "snapshots")
     ]
     assert "100 batches up to event 100" in said[1]
 
@@ -126,7 +126,7 @@ def test_bodies_and_indexes_are_checked(folder: Path) -> None:
     rewrite(folder, b"bodies", pack_slot(7, 0), other)
     rewrite(folder, b"seen", known, None)
     found = verdicts(store(folder, "check", "--json", code=1))
-    assert found["bodies"] == ["event 7, body 0: it is not what was written"]
+    assert found["bodies"] == ["event 7: its body is not what was written"]
     assert "table seen" in found["indexes"][0]
     assert found["chain"] == []
 

@@ -64,6 +64,7 @@ _EVENTS: tuple[Event, ...] = (
     gateway.GatewayStopped("signal"),
     gateway.StoreReopened("ENOSPC"),
     gateway.BodiesExpired(2_960),
+    gateway.KeysLost(("my-bot/bob",), (2_960,)),
     account_events.PolicyApplied(_IDENTITY, _POLICY, "mesh"),
     account_events.AccountOnline("my-bot"),
     account_events.AccountOffline("timeout"),

@@ -24,6 +24,7 @@ NAMES_ON_DISK = [
     "GatewayStopped",
     "StoreReopened",
     "BodiesExpired",
+    "KeysLost",
     "PolicyApplied",
     "AccountOnline",
     "AccountOffline",

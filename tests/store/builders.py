@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from events.conversation.events import Dispatched, MessageSeen, ReplySent
 from events.event import Body, Draft, Event, Recorded
+from events.gateway.events import KeysLost
 from events.policy.account_policy import ToolGrant
+from events.streams import GATEWAY
 from events.watermark import WatermarkAdvanced
 from store.log.event_log import EventLog
 
@@ -52,6 +54,12 @@ def add(log: EventLog, stream: str, *events: Event) -> tuple[Recorded, ...]:
 def add_all(log: EventLog, *items: Draft) -> tuple[Recorded, ...]:
     """Append to several streams at whatever version they are, and wait."""
     return log.commit(items, expected={each.stream: log.version(each.stream) for each in items})
+
+
+def end_key(log: EventLog, person: str) -> bool:
+    """Destroy the key of `person`, as everybody does it: first on record, then done."""
+    add(log, GATEWAY, KeysLost((person,), ()))
+    return log.destroy(person)
 
 
 def ticks(log: EventLog, count: int, streams: Sequence[str] = (ALICE, BOB)) -> None:

@@ -105,9 +105,13 @@ def salvage(newlog: Path, config: str | None, log_path: Path | None) -> None:
     bodies = "an unknown number of" if saved.bodies_lost is None else f"{saved.bodies_lost:,}"
     click.echo(f"Saved to {safe(str(newlog))}: events 1 to {saved.head.seq:,}; {lost} lost.")
     click.echo(f"Head {saved.head.hash.hex()}; {bodies} message bodies of saved events are lost.")
+    if saved.keys_lost:
+        keys = len(saved.keys_lost)
+        click.echo(f"{keys:,} keys are in no file: what they encrypt can't be read any more.")
+    if saved.keys_lost or saved.why:
+        click.echo(REUSED)
     if saved.why:
         click.echo(f"It ends at {safe(saved.why)}")
-        click.echo(REUSED)
 
 
 def _summary(copied: Any) -> str:

@@ -12,7 +12,6 @@ from store.log.event_log import LogDamaged
 from store.log.lmdb_log import LmdbLog
 from store.log.memory_log import MemoryLog
 from store.read_models.erasure import accounts_with, erase, finish_erasures, nearest, newest_ms
-from store.verify.body_check import erasures
 from store.verify.proof import prove
 from tests.bench.audit_log import WORDS
 from tests.store.builders import ALICE, add_all, seen
@@ -131,7 +130,8 @@ def test_a_conversation_that_is_damaged_does_not_keep_the_key(
 
 def test_the_erasure_is_on_record_with_its_cutoff(forgotten: tuple[Path, bytes]) -> None:
     log = LmdbLog.open_reader(forgotten[0])
-    (erased,) = erasures(log)
+    events = [recorded.event for recorded in log.read_stream("account/main")]
+    (erased,) = [event for event in events if isinstance(event, PersonErased)]
     assert (erased.person, erased.until_ms, erased.by) == (PERSON, NOW_MS, "operator")
     log.close()
 

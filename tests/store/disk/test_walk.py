@@ -19,8 +19,8 @@ Entries = list[tuple[int, bytes]]
 def chained(first: int, count: int, previous: bytes) -> bytes:
     """A batch of `count` events."""
     entries = batch.encode_entries([(0, tick(number)) for number in range(count)])
-    run = Run(1, first, 0, "account/main" if first == 1 else None, msgspec.Raw(entries))
-    return batch.encode(Batch(previous, first, 1_000, [run]))
+    run = Run(1, first, 0, "account/main" if first == 1 else None, msgspec.Raw(entries), [])
+    return batch.encode(Batch(previous, first, 1_000, [run], []))
 
 
 def made(*counts: int) -> tuple[Entries, Head]:

@@ -13,6 +13,8 @@ import pytest
 
 from events.codec import FORMAT, UPCASTS
 from events.event import Draft
+from events.gateway.events import KeysLost
+from events.streams import GATEWAY
 from store.disk.data_file import check_data_file
 from store.disk.layout import encode
 from store.log.event_log import (
@@ -36,6 +38,7 @@ from tests.store.builders import (
     body,
     dispatched,
     drafts,
+    end_key,
     seen,
     sent,
     tick,
@@ -80,14 +83,15 @@ def test_a_log_is_the_same_after_reopening(folder: Path) -> None:
 
 
 def test_the_disk_and_the_memory_have_the_same_head(folder: Path) -> None:
-    """Same id, clock and appends: same batches, same chain."""
+    """Same id, clock and appends: same batches, same chain. But for bodies, which a log in memory
+    does not encrypt: a batch has their hashes."""
 
     def entropy(size: int) -> bytes:
         return bytes(size)
 
     def head_after(log: LmdbLog | MemoryLog) -> Head:
         add(log, ALICE, seen(1), dispatched(1))
-        add_all(log, Draft(BOB, tick(), bodies=(body("words"),)), Draft(ALICE, sent(9), cause=-1))
+        add_all(log, Draft(BOB, tick()), Draft(ALICE, sent(9), cause=-1))
         return log.head()
 
     log = LmdbLog.open(folder, clock_ns=lambda: 5, entropy=entropy)
@@ -300,6 +304,7 @@ def test_the_process_that_writes_does_not_open_a_reader(log: LmdbLog, folder: Pa
 def test_a_reader_follows_the_destruction_of_a_key(folder: Path) -> None:
     log = LmdbLog.open(folder)
     add_all(log, Draft(ALICE, seen(1), bodies=(body("hello"),)))
+    add(log, GATEWAY, KeysLost(("alice",), ()))
     log.close()
     reader = LmdbLog.open_reader(folder)
     assert reader.body(1) == "hello"
@@ -339,7 +344,7 @@ def test_only_the_owner_may_read_the_files(folder: Path) -> None:
     try:
         log = LmdbLog.open(folder / "deep")
         add_all(log, Draft(ALICE, tick(), bodies=(body("hello"),)))
-        log.destroy("alice")
+        end_key(log, "alice")
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "deep").iterdir()}

@@ -10,7 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from events.conversation.events import BaselineTaken
 from events.event import Body, Draft, Event
+from events.gateway.events import KeysLost
 from events.projections import closes, identities, opens
+from events.streams import GATEWAY
 from store.log.event_log import (
     Committed,
     DuplicateMessage,
@@ -128,6 +130,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(person=st.sampled_from(PERSONS))
     def forget(self, person: str) -> None:
+        lost = KeysLost((person,), ())
+        self.log.commit([Draft(GATEWAY, lost)], expected={GATEWAY: self.log.version(GATEWAY)})
+        self.model.add([Draft(GATEWAY, lost)])
         self.log.destroy(person)
         kept = {at: body for at, body in self.model.bodies.items() if body.person != person}
         self.model.bodies = kept

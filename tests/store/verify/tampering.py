@@ -11,7 +11,7 @@ import lmdb
 @contextmanager
 def behind_its_back(folder: Path, table: bytes) -> Iterator[Any]:
     """A write transaction on one table of the log."""
-    env = lmdb.open(str(folder), max_dbs=8, map_size=1 << 30)
+    env = lmdb.open(str(folder), max_dbs=12, map_size=1 << 30)
     try:
         with env.begin(write=True, db=env.open_db(table)) as txn:
             yield txn

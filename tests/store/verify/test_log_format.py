@@ -32,7 +32,7 @@ def test_the_reader_shares_no_code_with_the_project_and_is_short() -> None:
     }
     assert not {name.split(".")[0] for name in imported} & OURS
     code = [line for line in source.splitlines() if line.strip()]
-    assert len(code) <= 66  # sixty, and the imports
+    assert len(code) <= 87  # eighty, and the imports
 
 
 def test_it_reads_what_our_own_code_reads(folder: Path) -> None:
