@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -127,26 +127,21 @@ class StreamedAnswer:
 class HttpClient:
     """Keep-alive connections to any number of servers, for one event loop; close it at the end.
 
-    `tls` is for https addresses: what to trust and which certificate to show. Without it, the
-    public authorities are trusted. `max_connections` bounds the requests in flight; more wait,
-    within their deadline.
+    `tls` is for https addresses: what to trust and which certificate to show. It is called by the
+    first request, and by the next one again if it raises. Without it, the public authorities are
+    trusted. `max_connections` bounds the requests in flight; more wait, within their deadline.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, max_connections: int = 20) -> None:
+    def __init__(
+        self, *, tls: Callable[[], ssl.SSLContext] | None = None, max_connections: int = 20
+    ) -> None:
         self._tls = tls
-        self._httpx = httpx.AsyncClient(
-            verify=tls or _DEFAULT_TLS,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - `stream` sets the one deadline, over everything
-            limits=httpx.Limits(
-                max_connections=max_connections,
-                max_keepalive_connections=max_connections,
-                keepalive_expiry=_IDLE_S,
-            ),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            headers={"accept-encoding": "identity", "user-agent": "ztm-chat"},
+        self._limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=_IDLE_S,
         )
+        self._opened: httpx.AsyncClient | None = None
 
     async def request(
         self,
@@ -184,16 +179,18 @@ class HttpClient:
 
         The body to send is `json`, if it is not `None`. `max_bytes` bounds the whole body that
         comes back; `timeout_s` bounds the whole block, the caller's own work in it included. Raises
-        HttpError. Leaving the block early, also by cancellation, closes the connection.
+        HttpError, and what `tls` raises. Leaving the block early, also by cancellation, closes the
+        connection.
         """
         what = f"{method} {public_url(url)}"
         merged = {key.lower(): value for key, value in (headers or {}).items()}
         content = None
+        client = self._client()
         try:
             if json is not None:
                 content = dumps(json, ensure_ascii=False, allow_nan=False).encode()
                 merged.setdefault("content-type", "application/json")
-            request = self._httpx.build_request(method, url, content=content, headers=merged)
+            request = client.build_request(method, url, content=content, headers=merged)
         except (TypeError, ValueError, RecursionError, httpx.InvalidURL):
             # Not chained: the original text may quote a header or the whole address.
             raise UnsendableRequest(
@@ -206,7 +203,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(timeout_s) as deadline:
                 with _translated(what):
-                    response = await self._httpx.send(request, stream=True)
+                    response = await client.send(request, stream=True)
                 try:
                     yield StreamedAnswer(response, what, max_bytes)
                 finally:
@@ -219,7 +216,21 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close all connections. Requests in flight fail."""
-        await self._httpx.aclose()
+        if self._opened:
+            await self._opened.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._opened is None:
+            self._opened = httpx.AsyncClient(
+                verify=self._tls() if self._tls else _DEFAULT_TLS,
+                trust_env=False,
+                follow_redirects=False,
+                timeout=None,  # noqa: S113 - `stream` sets the one deadline, over everything
+                limits=self._limits,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                headers={"accept-encoding": "identity", "user-agent": "ztm-chat"},
+            )
+        return self._opened
 
 
 @cache

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from actors.configuration import AccountConfig
+from actors.configuration import AccountConfig, TlsFiles
 from actors.http.client import HttpClient
 from actors.messages import SendFailed, Sent
 from actors.runtime.system import SendTask
@@ -44,8 +46,7 @@ class AccountEdge:
     """One account's edge; made and used on the edge loop.
 
     `tell(stream, message)` reaches the actor of a stream; `now_ms`: ms since 1970; `salt(n)`: n
-    random bytes; `large_files`: how many large files the process reads at a time. Raises
-    `ZtmError` if the configuration can't be used.
+    random bytes; `large_files`: how many large files the process reads at a time.
     """
 
     def __init__(
@@ -177,13 +178,17 @@ class AccountEdge:
 
 
 def _http_of(config: AccountConfig) -> HttpClient:
-    tls = None
-    if config.tls:
-        tls, advice = tls_context(
-            ca_file=config.tls.ca_file,
-            cert_file=config.tls.cert_file,
-            key_file=config.tls.key_file,
-        )
-        for warning in advice:
-            _logger.warning("account %s: %s", config.id, warning)
+    """Files for TLS are read by the first request: so a bad one is this account's trouble alone,
+    said in its status, and read again by the next attempt."""
+    secure = config.tls and config.agent_url.startswith("https:")
+    tls = partial(_tls_of, config.id, config.tls) if secure and config.tls else None
     return HttpClient(tls=tls, max_connections=32)
+
+
+def _tls_of(account: str, files: TlsFiles) -> ssl.SSLContext:
+    context, advice = tls_context(
+        ca_file=files.ca_file, cert_file=files.cert_file, key_file=files.key_file
+    )
+    for warning in advice:
+        _logger.warning("account %s: %s", account, warning)
+    return context

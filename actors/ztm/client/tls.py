@@ -63,8 +63,9 @@ def _trusting(ca_file: Path | None) -> ssl.SSLContext:
 def _readable(option: str, path: Path) -> None:
     """OpenSSL's own errors do not name the file."""
     try:
-        with path.open("rb"):
-            pass
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
+            raise TlsFilesUnusable(f"tls.{option} {path} is no regular file; give a PEM file")
+        path.open("rb").close()
     except OSError as error:
         raise TlsFilesUnusable(
             f"tls.{option} {path} cannot be read: {error.strerror}; check the path and its mode"

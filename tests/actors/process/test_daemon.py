@@ -3,11 +3,12 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actors.messages import PairingDecision
-from actors.process.daemon import AccountMoved
+from actors.process.daemon import AccountMoved, Daemon
 from events.account.state import fold
 from events.conversation.events import AgentFailed, MessageIgnored, MessageSeen, ReplySent
 from events.streams import account_stream
@@ -101,6 +102,33 @@ def test_two_accounts_keep_to_themselves(
     assert alice.inbox("other-bot") == []
     assert len(events(tmp_path, "account/other/peer/alice", MessageSeen)) == 1
     assert len(events(tmp_path, "account/bot/peer/alice", MessageSeen)) == 1
+
+
+def test_a_bad_certificate_file_is_the_trouble_of_its_account_alone(
+    mesh: Mesh, start: Start, alice: MeshAgent, tmp_path: Path
+) -> None:
+    other = mesh.join("other-bot")
+    second = {
+        "agentUrl": other.url.replace("http:", "https:"),
+        "permitSource": "file",
+        "permitFilePath": str(tmp_path / "permit.json"),
+        "meshName": "demo-mesh",
+        "username": "other-bot",
+        "tls": {"caFile": str(tmp_path / "gone.pem")},
+    }
+    unused = {"caFile": str(tmp_path / "not used without https.pem")}
+    with start(accounts={"other": second}, tls=unused) as daemon:
+        alice.send("my-bot", "hello bot")
+        alice.wait_for(replies(1), sender="my-bot")
+        mesh.wait_for(
+            lambda: "gone.pem" in status_of(daemon, "other")["health"]["error"], timeout_s=10
+        )
+        assert status_of(daemon, "bot")["health"]["error"] == ""
+
+
+def status_of(daemon: Daemon, account: str) -> Any:
+    accounts = daemon.status()["accounts"]
+    return next(status for status in accounts if status["id"] == account)
 
 
 def test_a_restart_goes_on_and_repeats_nothing(start: Start, alice: MeshAgent) -> None:

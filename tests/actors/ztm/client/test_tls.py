@@ -1,9 +1,10 @@
 """Mutual TLS against a real server that demands a client certificate."""
 
+import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,7 +37,7 @@ async def ask_for_users(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext | None, host: str = "127.0.0.1"
 ) -> list[str]:
     async with loopback(lambda _: json_answer(["alice"]), tls=server_tls) as server:
-        http = HttpClient(tls=client_tls)
+        http = HttpClient(tls=None if client_tls is None else lambda: client_tls)
         url = server.url.replace("127.0.0.1", host)
         client = ZtmClient(http, agent_url=url, mesh="m", timeout_s=10)
         try:
@@ -109,7 +110,7 @@ async def test_a_client_certificate_that_the_server_refuses_is_a_clear_error(
         "expired": pki.ours.issue("late", days=-1),
     }[client]
     with explaining(tls) as url:
-        http = HttpClient(tls=context(pki, shown))
+        http = HttpClient(tls=lambda: context(pki, shown))
         agent = ZtmClient(http, agent_url=url, mesh="m", timeout_s=10)
         says = rf"TLS failed: .*({alert}); check caFile, certFile and keyFile"
         with pytest.raises(AgentUnreachable, match=says):
@@ -182,6 +183,17 @@ def test_a_missing_file_is_named_with_its_option(pki: Pki, tmp_path: Path) -> No
     assert f"tls.caFile {gone} cannot be read: No such file" in refusal(ca_file=gone)
     assert f"tls.certFile {gone} cannot" in refusal(cert_file=gone, key_file=pki.client.key)
     assert f"tls.keyFile {gone} cannot" in refusal(cert_file=pki.client.cert, key_file=gone)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "ca.pem")
+    assert f"tls.caFile {tmp_path / 'ca.pem'} is no regular file" in refusal(
+        ca_file=tmp_path / "ca.pem"
+    )
 
 
 def test_a_key_without_a_certificate_is_half_a_configuration(pki: Pki) -> None:
