@@ -95,10 +95,11 @@ def test_two_accounts_keep_to_themselves(
         "username": "other-bot",
         "dmPolicy": "deny",
     }
-    with start(accounts={"other": second}):
+    with start(accounts={"other": second}) as daemon:
         alice.send("other-bot", "hello other")
         alice.send("my-bot", "hello bot")
         alice.wait_for(replies(1), sender="my-bot")
+        mesh.wait_for(lambda: daemon.log.version("account/other/peer/alice"), timeout_s=30)
     assert alice.inbox("other-bot") == []
     assert len(events(tmp_path, "account/other/peer/alice", MessageSeen)) == 1
     assert len(events(tmp_path, "account/bot/peer/alice", MessageSeen)) == 1
