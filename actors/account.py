@@ -346,8 +346,10 @@ class AccountActor(EventSourced[AccountState]):
         elif key_id is None:
             request.answer.give(None)
         else:
-            now_ms = self.system.now_ms()
-            drafts = decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=request.by)
+            until_ms = self.system.clocks.proved_wall_ms()
+            drafts = decide_erasure(
+                account, person, key_id=key_id, until_ms=until_ms, by=request.by
+            )
             self._append(drafts, lambda: self._begin_erasure(request))
 
     def _begin_erasure(self, request: ErasePerson) -> None:

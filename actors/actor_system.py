@@ -12,6 +12,7 @@ from actors.messages import ConversationLost, Tick
 from actors.peer import PeerActor
 from actors.poison_messages import PoisonMessages
 from actors.policy_contexts import PolicyContexts
+from actors.runtime.clocks import Clocks
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.router import Router
 from actors.runtime.system import Effects, States, System
@@ -25,8 +26,7 @@ IDLE_MS = 120_000
 class ActorSystem:
     """The gateway, the accounts of `accounts`, and their conversations.
 
-    `retention_s`: for how long words are kept at most; 0: for good. `now_ms`: ms since 1970;
-    `clock_ms`: ms of a clock that nobody sets.
+    `retention_s`: for how long words are kept at most; 0: for good.
     """
 
     def __init__(
@@ -37,8 +37,7 @@ class ActorSystem:
         dispatcher: Dispatcher,
         effects: Effects,
         states: States,
-        now_ms: Callable[[], int],
-        clock_ms: Callable[[], int],
+        clocks: Clocks,
         entropy: Callable[[int], bytes],
         retention_s: int = 0,
     ) -> None:
@@ -56,14 +55,14 @@ class ActorSystem:
             instead=PoisonMessages().instead,
             lost=self._lost,
             later=effects.later,
-            now_ms=clock_ms,
+            now_ms=clocks.elapsed,
         )
         self._system = System(
             log=log,
             dispatcher=dispatcher,
             router=self.router,
             effects=effects,
-            now_ms=now_ms,
+            clocks=clocks,
             entropy=entropy,
             states=states,
         )

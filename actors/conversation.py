@@ -194,6 +194,7 @@ class ConversationActor(EventSourced[ConversationState]):
             self.policy_context,
             self.system.now_ms(),
             self.system.entropy(ENTROPY_BYTES),
+            self.system.clocks.unproved_ms(),
         )
 
     def _known(self, arrivals: Sequence[Arrival]) -> set[bytes]:

@@ -17,7 +17,7 @@ from actors.runtime.system import Task, WatchTask, task_name
 log = logging.getLogger(__name__)
 
 TICK_S = 30.0
-"""How often the actors look at what time has changed."""
+"""How often the actors look at what time has changed, those too that wait for a later time."""
 
 ENDING_S = 3.0
 """How long the tasks of a loop that stops may take to end."""
@@ -85,8 +85,9 @@ class Edge:
         self._soon(self._begin, task)
 
     def wake(self, stream: str, at_ms: int) -> None:
-        """Wake the actor of `stream` at `at_ms`."""
-        delay_s = max(0.0, (at_ms - self._now_ms()) / 1_000)
+        """Wake the actor of `stream` at `at_ms`, by a clock that nobody sets; or before, to look
+        again."""
+        delay_s = min(max(0.0, (at_ms - self._now_ms()) / 1_000), TICK_S)
         self.later(delay_s, lambda: self._tell(stream, Woken()))
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:

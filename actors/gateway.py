@@ -5,7 +5,8 @@ from typing import Any
 from actors.messages import KeysExpired, TaskFailed, Tick, Woken
 from actors.runtime.event_sourced import EventSourced
 from actors.runtime.system import ExpireKeys, System
-from events.gateway.retention import decide_expiry
+from events.event import Draft
+from events.gateway.retention import decide_expiry, decide_jump
 from events.gateway.state import GatewayState, evolve, fold
 from events.streams import GATEWAY
 
@@ -17,6 +18,7 @@ class GatewayActor(EventSourced[GatewayState]):
         super().__init__(system, GATEWAY, fold, evolve)
         self._retention_s = retention_s
         self._expired = 0
+        self._offset_ms = self._wall_offset_ms()
 
     def on_ready(self) -> None:
         """Keys that are recorded as expired may still be there: a crash may have come in
@@ -35,14 +37,28 @@ class GatewayActor(EventSourced[GatewayState]):
                 raise TypeError(msg)
 
     def _look_at_the_time(self) -> None:
-        drafts = []
-        if self._retention_s:
-            drafts = decide_expiry(
-                self.state.expired,
-                now_ns=self.system.now_ms() * 1_000_000,
-                retention_ns=self._retention_s * 1_000_000_000,
-            )
-        self.append(drafts, lambda _: self._expire_keys())
+        jump = self._jump()
+        self.append(jump or self._expiry(), lambda _: self._expire_keys())
+
+    def _jump(self) -> list[Draft]:
+        """Since the last look; what happened before the start is recorded with the start."""
+        before, self._offset_ms = self._offset_ms, self._wall_offset_ms()
+        elapsed_ms, wall_ms = self.system.clocks.elapsed(), self.system.clocks.wall()
+        return decide_jump(expected_ms=elapsed_ms + before, wall_ms=wall_ms)
+
+    def _wall_offset_ms(self) -> int:
+        return self.system.clocks.wall() - self.system.clocks.elapsed()
+
+    def _expiry(self) -> list[Draft]:
+        if not self._retention_s:
+            return []
+        clocks = self.system.clocks
+        return decide_expiry(
+            self.state,
+            wall_ms=clocks.wall(),
+            mesh_ms=clocks.mesh(),
+            retention_ms=self._retention_s * 1_000,
+        )
 
     def _expire_keys(self) -> None:
         if self.state.expired > self._expired:

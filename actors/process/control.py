@@ -192,6 +192,7 @@ class Control:
         found = {
             "pending": pending(self._log, self._accounts, self._now_ms()),
             "paired": paired(self._log, self._accounts),
+            "now": self._now_ms(),
         }
         return msgspec.to_builtins(found)
 

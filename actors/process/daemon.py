@@ -15,9 +15,11 @@ from actors.agents.runner import AgentRunner
 from actors.configuration import AccountConfig, Configuration
 from actors.edge import Do, Edge
 from actors.messages import ErasureCutoffFound, KeyDestroyed, KeysExpired, SendFailed, Sent
+from actors.process.clock_doubts import clock_doubts
 from actors.process.control import Control
 from actors.process.status import RunReport, status
 from actors.runtime.actor_report import ActorReport
+from actors.runtime.clocks import Clocks
 from actors.runtime.dispatcher import PooledDispatcher
 from actors.runtime.loader import Loader
 from actors.runtime.system import (
@@ -35,11 +37,15 @@ from events.account.state import AccountState, fold
 from events.conversation.policy_context import person_key
 from events.event import Draft, Event
 from events.gateway.events import GatewayStarted, GatewayStopped, StoreReopened
+from events.gateway.retention import decide_jump
 from events.streams import GATEWAY, account_stream
 from store.errors import LogDamaged
 from store.log.lmdb_log import LmdbLog
+from store.log.log_clock import LogClock
 from store.maintenance.scrub import Scrub
 from store.read_models.erasure import newest_ms
+
+_MS = 1_000_000
 
 
 class AccountMoved(Exception):
@@ -53,7 +59,7 @@ class Daemon:
 
     `on_failure(error)` is called, on some thread, when the log or a thread that all depend on has
     failed: everything has to be stopped and started again. `reopened`: the error that a run before
-    this one failed with.
+    this one failed with. `wall_ns`: this machine's clock, ns since 1970.
     """
 
     def __init__(
@@ -64,9 +70,12 @@ class Daemon:
         timing: Timing | None = None,
         on_failure: Callable[[str], None] = lambda error: None,
         reopened: str = "",
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.config = config
-        self.started_ms = now_ms()
+        self._wall_ns = wall_ns
+        self.clock = LogClock(wall_ns)
+        self.started_ms = self.now_ms()
         self.log: LmdbLog
         self.edge: Edge
         self.actors: ActorSystem | None = None
@@ -91,6 +100,7 @@ class Daemon:
         with ExitStack() as started:
             self.log = LmdbLog.open(
                 store.path,
+                clock_ns=self.clock,
                 map_size=store.map_size,
                 max_map_size=store.max_map_size,
                 on_failure=self._fail,
@@ -145,6 +155,22 @@ class Daemon:
 
     # Parts
 
+    def now_ms(self) -> int:
+        """The record's time, ms since 1970."""
+        return self.clock() // _MS
+
+    def _wall_ms(self) -> int:
+        return self._wall_ns() // _MS
+
+    def clocks(self) -> Clocks:
+        """The clocks that its actors go by."""
+        return Clocks(
+            record=self.now_ms, elapsed=_elapsed_ms, wall=self._wall_ms, mesh=self._mesh_ms
+        )
+
+    def _mesh_ms(self) -> int:
+        return max((edge.mesh_ms for edge in self._accounts.values()), default=0)
+
     def _actor_system(self, dispatcher: PooledDispatcher, loader: Loader) -> ActorSystem:
         return ActorSystem(
             self.log,
@@ -152,8 +178,7 @@ class Daemon:
             dispatcher=dispatcher,
             effects=self.edge,
             states=loader,
-            now_ms=now_ms,
-            clock_ms=clock_ms,
+            clocks=self.clocks(),
             entropy=secrets.token_bytes,
             retention_s=self.config.store.retention_s,
         )
@@ -165,7 +190,7 @@ class Daemon:
             self.enabled,
             status=self.status,
             tell=self.tell,
-            now_ms=now_ms,
+            now_ms=self.now_ms,
         )
 
     def _edge(self) -> Edge:
@@ -174,7 +199,7 @@ class Daemon:
             open=self._open_edges,
             close=self._close_edges,
             tick=self._tick,
-            now_ms=now_ms,
+            now_ms=self.now_ms,
             on_death=self._fail,
             scale=self._timing.back_off_scale,
         )
@@ -205,12 +230,13 @@ class Daemon:
                     for tasks in (self.edge.tasks, self.edge.services)
                     for name, failing in dict(tasks.failing).items()
                 },
+                clocks=tuple(clock_doubts(self.log, self.clocks(), self.config.store.retention_s)),
                 actors=tuple(self.reports()) if verbose else None,
                 tasks=tuple(self.edge.tasks.names()) if verbose else None,
             ),
             release=self._release,
             started_ms=self.started_ms,
-            now_ms=now_ms(),
+            now_ms=self.now_ms(),
         )
 
     def reports(self) -> list[ActorReport]:
@@ -232,8 +258,13 @@ class Daemon:
                 raise AccountMoved(msg)
 
     def _record_start(self) -> None:
+        last = self.log.event(self.log.head().seq)
+        self.clock.not_before(last.time if last else 0)
+        wall_ms = self._wall_ms()
+        jump = decide_jump(expected_ms=last.time // _MS if last else wall_ms, wall_ms=wall_ms)
         reopened = [StoreReopened(self._reopened)] if self._reopened else []
-        self._record(*reopened, GatewayStarted(self._release, self.log.log_id))
+        started = GatewayStarted(self._release, self.log.log_id)
+        self._record(*reopened, *(draft.event for draft in jump), started)
 
     def _record_stop(self) -> None:
         stats = self.log.stats()
@@ -268,7 +299,8 @@ class Daemon:
             account,
             self.log,
             self.tell,
-            now_ms=now_ms,
+            now_ms=self.now_ms,
+            ahead_ms=lambda: self.clock.ahead_ns() // _MS,
             salt=secrets.token_bytes,
             timing=self._timing,
             large_files=large_files,
@@ -299,14 +331,9 @@ class Daemon:
             await agent.aclose()
 
 
-def now_ms() -> int:
-    """ms since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def clock_ms() -> int:
-    """ms of a clock that nobody sets."""
-    return time.monotonic_ns() // 1_000_000
+def _elapsed_ms() -> int:
+    """A clock that nobody sets, ms."""
+    return time.monotonic_ns() // _MS
 
 
 def _settings(account: AccountConfig) -> AccountSettings:

@@ -21,11 +21,13 @@ from store.log.event_log import EventLog
 
 class RunReport(msgspec.Struct, frozen=True):
     """How a running daemon's parts do. `halted`: why it takes part in nothing any more; `restarts`
-    of actors by stream; `failing` tasks by name; `actors` and `tasks` only where asked for."""
+    of actors by stream; `failing` tasks by name; `clocks`: what waits because clocks disagree;
+    `actors` and `tasks` only where asked for."""
 
     halted: str
     restarts: Mapping[str, Restarts]
     failing: Mapping[str, Failing]
+    clocks: tuple[str, ...] = ()
     actors: tuple[ActorReport, ...] | None = None
     tasks: tuple[str, ...] | None = None
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.runtime.clocks import Clocks
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.router import Router
 from events.account.state import AccountState
@@ -144,14 +145,17 @@ class States(Protocol):
 class System:
     """The log, the dispatcher, the router, the edges, and the sources of time and chance.
 
-    `now_ms`: ms since 1970; `entropy(n)`: n random bytes; `states` loads and keeps what streams
-    fold to.
+    `entropy(n)`: n random bytes; `states` loads and keeps what streams fold to.
     """
 
     log: EventLog
     dispatcher: Dispatcher
     router: Router
     effects: Effects
-    now_ms: Callable[[], int]
+    clocks: Clocks
     entropy: Callable[[int], bytes]
     states: States
+
+    def now_ms(self) -> int:
+        """The record's time, ms since 1970: what is decided by, and differences of it."""
+        return self.clocks.record()

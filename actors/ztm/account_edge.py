@@ -45,8 +45,9 @@ JOIN_DEADLINE_S = 30.0
 class AccountEdge:
     """One account's edge; made and used on the edge loop.
 
-    `tell(stream, message)` reaches the actor of a stream; `now_ms`: ms since 1970; `salt(n)`: n
-    random bytes; `large_files`: how many large files the process reads at a time.
+    `tell(stream, message)` reaches the actor of a stream; `now_ms` and `ahead_ms`: see
+    `AccountLink`; `salt(n)`: n random bytes; `large_files`: how many large files the process reads
+    at a time.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class AccountEdge:
         tell: Callable[[str, Any], None],
         *,
         now_ms: Callable[[], int],
+        ahead_ms: Callable[[], int],
         salt: Callable[[int], bytes],
         timing: Timing,
         large_files: asyncio.Semaphore,
@@ -82,6 +84,7 @@ class AccountEdge:
             now_ms=now_ms,
             timing=timing,
             health=self.health,
+            ahead_ms=ahead_ms,
         )
         self._watching = asyncio.Lock()
         self._gate = SendGate()
@@ -90,6 +93,11 @@ class AccountEdge:
         self._sender = Sender(
             config.username, self.client, timing, self._gate, unknown=self._group_unknown
         )
+
+    @property
+    def mesh_ms(self) -> int:
+        """The newest time that the mesh gave, ms since 1970; 0: none yet."""
+        return self._link.mesh_clock.newest_ms
 
     async def watch(self, state: AccountState) -> None:
         """Take in what the agent shows, from the cursor in `state`, until cancelled.
@@ -113,7 +121,7 @@ class AccountEdge:
                 address,
                 text,
                 wire_id(self._log.log_id, task.queued, queued),
-                queued_ms=task.queued_ms,
+                queued_ms=task.queued_ms - self._link.ahead_ms(),
                 doubtful=task.doubtful,
             )
         except NeverSendable as error:

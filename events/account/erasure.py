@@ -8,10 +8,11 @@ from events.streams import account_stream
 
 
 def decide_erasure(
-    account: str, person: str, *, key_id: bytes, now_ms: int, by: str
+    account: str, person: str, *, key_id: bytes, until_ms: int, by: str
 ) -> list[Draft]:
-    """Erase the messages of `person` in `account`: the bodies encrypted under the key `key_id`."""
-    return [Draft(account_stream(account), PersonErased(person, key_id, now_ms, by))]
+    """Erase the messages of `person` in `account`: the bodies encrypted under the key `key_id`.
+    What they sent until `until_ms`, by their clock, is not taken in again."""
+    return [Draft(account_stream(account), PersonErased(person, key_id, until_ms, by))]
 
 
 def decide_end(account: str, person: str, erasure: Erasure, newest_ms: int) -> list[Draft]:

@@ -89,7 +89,7 @@ def decide_waited_too_long(context: DecisionContext) -> list[Draft]:
     state, policy_context = context.state, context.policy_context
     if policy_context.is_known:
         return []
-    horizon = context.now_ms - policy_context.policy.answer_horizon_s * 1_000
+    horizon = context.horizon_ms
     for message in (*state.waiting, *state.queue):
         if message.seen_ms < horizon:
             builder.add(MessageDeadLettered(message.version, "too-late"), by=message)
@@ -122,7 +122,7 @@ def _ignored(arrival: Arrival, context: DecisionContext) -> IgnoreReason | None:
         return "oversize"
     if is_blank(arrival.text) and not arrival.files:
         return "blank"
-    if context.now_ms - arrival.available_ms > policy.answer_horizon_s * 1_000:
+    if arrival.available_ms < context.horizon_ms:
         return "too-late"
     return None
 

@@ -33,7 +33,8 @@ COLLECTED = 20
 class DecisionContext(msgspec.Struct, frozen=True):
     """A conversation's durable state and everything else that a decision is made by.
 
-    `entropy`: random bytes (32) that the salts of new bodies are derived from.
+    `entropy`: random bytes (32) that the salts of new bodies are derived from. `unproved_ms`: how
+    far `now_ms` is beyond what the mesh's clock bears out; nothing is too late by that alone.
     """
 
     state: ConversationState
@@ -41,6 +42,13 @@ class DecisionContext(msgspec.Struct, frozen=True):
     policy_context: PolicyContext
     now_ms: int
     entropy: bytes
+    unproved_ms: int = 0
+
+    @property
+    def horizon_ms(self) -> int:
+        """What is from before this time is too late to be answered."""
+        horizon_s = self.policy_context.policy.answer_horizon_s
+        return self.now_ms - self.unproved_ms - horizon_s * 1_000
 
 
 class DecisionBuilder:

@@ -87,11 +87,10 @@ def decide_failure(
     if current is None:
         return []
     policy = context.policy_context.policy
-    age_ms = context.now_ms - current.began_ms
     tries_again = (
         failure.transient
         and attempt < policy.attempts
-        and age_ms < policy.answer_horizon_s * 1_000
+        and current.began_ms > context.horizon_ms
         and failure.retry_after_ms <= MAX_RETRY_AFTER_MS
     )
     builder = DecisionBuilder(context)

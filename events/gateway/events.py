@@ -34,6 +34,15 @@ class KeysLost(Event, frozen=True):
     weeks: tuple[int, ...]
 
 
+class ClockJumped(Event, frozen=True):
+    """This machine's clock is more than a day ahead of what the record, and the time that the
+    daemon ran, lead to expect: `expected_ms` and `found_ms` since 1970. After a long pause that is
+    right; after a mistake, nothing may be erased by it."""
+
+    expected_ms: int
+    found_ms: int
+
+
 class StoreReopened(Event, frozen=True):
     """A commit failed with unknown outcome; the log was reopened and read to its tail.
 

@@ -8,6 +8,7 @@ Read in this order:
 
 - `event_log`                  the protocol, and its values
 - `append`, `commit_group`     what is asked for, and what one commit holds of it
+- `log_clock`                  the time that goes on record
 - `writer`, `committer`        the thread that commits, and how
 - `lmdb_reader`, `lmdb_log`    the log on disk, to read and to write
 - `memory_log`                 the same in memory, for tests and simulations

@@ -76,7 +76,7 @@ def erase(log: EventLog, account: str, person: str, *, now_ms: int, by: str) -> 
     key_id = log.key_id(person_key(account, person))
     if key_id is None:
         return False
-    _commit(log, account, decide_erasure(account, person, key_id=key_id, now_ms=now_ms, by=by))
+    _commit(log, account, decide_erasure(account, person, key_id=key_id, until_ms=now_ms, by=by))
     finish_erasures(log, account)
     return True
 

@@ -1,6 +1,7 @@
 """A real embedded mesh, and whole daemons on it, for the tests of what a user can see."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,14 @@ def alice(mesh: Mesh, bot: MeshAgent) -> MeshAgent:
 
 @pytest.fixture
 def start(tmp_path: Path, bot: MeshAgent) -> Start:
-    """Starts a daemon with options of the account `bot`; `channel` holds options beside it."""
+    """Starts a daemon with options of the account `bot`; `channel` holds options beside it;
+    `wall_ns` is the machine's clock."""
 
     @contextmanager
     def running(
         channel: dict[str, Any] | None = None,
         accounts: dict[str, Any] | None = None,
+        wall_ns: Callable[[], int] = time.time_ns,
         **options: Any,
     ) -> Iterator[Daemon]:
         account = {
@@ -66,7 +69,8 @@ def start(tmp_path: Path, bot: MeshAgent) -> Start:
         }
         path = tmp_path / "openclaw.yaml"
         path.write_text(yaml.safe_dump({"channels": {"ztm-chat": section | (channel or {})}}))
-        daemon = Daemon(load(path, {}), release="test", timing=Timing().scaled(SCALE))
+        timing = Timing().scaled(SCALE)
+        daemon = Daemon(load(path, {}), release="test", timing=timing, wall_ns=wall_ns)
         daemon.start()
         try:
             yield daemon

@@ -16,6 +16,7 @@ import msgspec
 
 from actors.account import AccountSettings
 from actors.actor_system import ActorSystem
+from actors.edge import TICK_S
 from actors.messages import (
     AgentAnswered,
     AgentErred,
@@ -30,6 +31,7 @@ from actors.messages import (
     Sent,
     Woken,
 )
+from actors.runtime.clocks import Clocks
 from actors.runtime.dispatcher import SimulatedDispatcher
 from actors.runtime.system import (
     AskTask,
@@ -57,10 +59,12 @@ from events.streams import (
     account_stream,
     conversation_stream,
 )
+from store.log.log_clock import LogClock
 from store.log.memory_log import MemoryLog
 from store.read_models.erasure import newest_ms
 
 ACCOUNT = "bot"
+_MS = 1_000_000
 TRANSIENT = Failure("AgentUnavailable", transient=True)
 
 
@@ -116,7 +120,9 @@ class SimulatedAnswer:
 @dataclass
 class World:
     """One simulated daemon and its surroundings. `policy` is the account's, `failure` how the agent
-    fails. What happens is drawn from `random`, which may be replaced; `seed` also gives entropy."""
+    fails. What happens is drawn from `random`, which may be replaced; `seed` also gives entropy.
+    `now_ms` is the true time, by which the mesh goes, and `clock_off_ms` how far the machine's
+    clock is ahead of it."""
 
     seed: int
     policy: AccountPolicy
@@ -124,6 +130,7 @@ class World:
     failure: Failure = TRANSIENT
     lose_posts: float = 0.0
     now_ms: int = 1_700_000_000_000
+    clock_off_ms: int = 0
     shown: list[Shown] = field(default_factory=list)
     posted: Counter[tuple[str, str]] = field(default_factory=Counter)
     files: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -142,7 +149,7 @@ class World:
         self.entropy = self.random.randbytes
         self._possible: list[Callable[[], None]] = []
         self.log = MemoryLog(
-            clock_ns=lambda: self.now_ms * 1_000_000,
+            clock_ns=lambda: self.clock(),  # noqa: PLW0108 - another one after each boot
             entropy=self.entropy,
             schedule=self._possible.append,
         )
@@ -157,6 +164,9 @@ class World:
         self._under_way: set[Any] = set()
         self._passed_on: dict[tuple[str, str], GroupFacts] = {}
         self.dispatcher = SimulatedDispatcher(self.random.getrandbits(32))
+        self.clock = self._record_clock()
+        self._heard_ms = self.account().heard_ms
+        self._available: dict[Shown, int] = {}
         settings = AccountSettings(ACCOUNT, "mesh", self.policy, "echo")
         self.record_start()
         self.actors = ActorSystem(
@@ -165,11 +175,39 @@ class World:
             dispatcher=self.dispatcher,
             effects=SimulatedEffects(self),
             states=self,
-            now_ms=lambda: self.now_ms,
-            clock_ms=lambda: self.now_ms,
+            clocks=Clocks(
+                record=self.record_ms,
+                elapsed=lambda: self.now_ms,
+                wall=self.wall_ms,
+                mesh=self.mesh_ms,
+            ),
             entropy=self.entropy,
         )
         self.actors.start()
+
+    # Its clocks
+
+    def wall_ms(self) -> int:
+        """The machine's clock, as somebody set it."""
+        return self.now_ms + self.clock_off_ms
+
+    def mesh_ms(self) -> int:
+        """The newest time that the hub gave: that of the newest message."""
+        return max((message.available_ms for message in self.shown), default=0)
+
+    def record_ms(self) -> int:
+        """The time that goes on record."""
+        return self.clock() // _MS
+
+    def ahead_ms(self) -> int:
+        return self.record_ms() - self.wall_ms()
+
+    def _record_clock(self) -> LogClock:
+        """As a daemon's that goes on from what is on record."""
+        clock = LogClock(lambda: self.wall_ms() * _MS, lambda: self.now_ms * _MS)
+        last = self.log.event(self.log.head().seq)
+        clock.not_before(last.time if last else 0)
+        return clock
 
     def record_start(self) -> None:
         """As a daemon does before its actors begin."""
@@ -276,6 +314,7 @@ class World:
         messages = [message for message in self.shown if message.conversation == conversation]
         messages.sort(key=lambda message: (message.time_ms, message.sender))
         arrivals = tuple(self._arrival(message) for message in messages)
+        self._heard_ms = self.record_ms()
         receipt = SimulatedReceipt(self, arrivals)
         batch = IncomingBatch(arrivals, receipt)
         if self._watching:
@@ -318,9 +357,15 @@ class World:
             sent_ms=message.time_ms,
             text=message.text,
             source="feed",
-            available_ms=message.available_ms,
+            available_ms=self._available_ms(message),
             salt=self.entropy(16),
         )
+
+    def _available_ms(self, message: Shown) -> int:
+        """Since when the mesh could have shown it, by the record's time, as the intake tells."""
+        by_hub = message.available_ms + self.ahead_ms()
+        found = min(self.record_ms(), max(by_hub, self._heard_ms))
+        return self._available.setdefault(message, found)
 
     def rule(self, kind: Any, person: str) -> None:
         """The operator rules on a pairing."""
@@ -416,8 +461,10 @@ class World:
         self.later(ring)
 
     def wake(self, stream: str, at_ms: int) -> None:
+        due_ms = self.now_ms + min(max(0, at_ms - self.record_ms()), round(TICK_S * 1_000))
+
         def ring() -> None:
-            self.now_ms = max(self.now_ms, at_ms)
+            self.now_ms = max(self.now_ms, due_ms)
             self.tell(stream, Woken())
 
         self.later(ring)

@@ -65,6 +65,7 @@ _EVENTS: tuple[Event, ...] = (
     gateway.StoreReopened("ENOSPC"),
     gateway.BodiesExpired(2_960),
     gateway.KeysLost(("my-bot/bob",), (2_960,)),
+    gateway.ClockJumped(1_700_000_000_000, 1_705_184_000_000),
     account_events.PolicyApplied(_IDENTITY, _POLICY, "mesh"),
     account_events.AccountOnline("my-bot"),
     account_events.AccountOffline("timeout"),

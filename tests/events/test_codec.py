@@ -25,6 +25,7 @@ NAMES_ON_DISK = [
     "StoreReopened",
     "BodiesExpired",
     "KeysLost",
+    "ClockJumped",
     "PolicyApplied",
     "AccountOnline",
     "AccountOffline",

@@ -392,6 +392,27 @@ MUTATIONS = [
         "return read(data, _entry)",
         ("tests/actors/ztm/client/test_entries.py",),
     ),
+    Mutation(
+        "the time on record stands still while the machine's clock is behind it",
+        "store/log/log_clock.py",
+        "return elapsed + self._offset",
+        "return max(self._wall_ns(), self._offset)",
+        ("tests/store/log/test_log_clock.py", "tests/actors/test_clock_steps.py"),
+    ),
+    Mutation(
+        "old bodies are erased by this machine's clock alone",
+        "events/gateway/retention.py",
+        "before = _due(min(wall_ms, mesh_ms), retention_ms)",
+        "before = _due(wall_ms, retention_ms)",
+        ("tests/events/gateway/test_expiry.py",),
+    ),
+    Mutation(
+        "a message is too late by this machine's clock alone",
+        "events/conversation/decision_builder.py",
+        "return self.now_ms - self.unproved_ms - horizon_s * 1_000",
+        "return self.now_ms - horizon_s * 1_000",
+        ("tests/actors/test_clock_steps.py",),
+    ),
 ]
 
 

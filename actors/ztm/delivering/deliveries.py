@@ -52,7 +52,7 @@ class Deliveries:
     ) -> bool:
         """Mark as seen what was there before us, and deliver what is fresh enough to be answered
         all the same; whether all of it was confirmed."""
-        old, fresh = before_us(arrivals, self._link.now_ms() - self._link.timing.fresh_ms)
+        old, fresh = before_us(arrivals, self._link.wall_ms() - self._link.timing.fresh_ms)
         if not await self.mark_as_seen(conversation, old):
             return False
         return await self.deliver(conversation, fresh)

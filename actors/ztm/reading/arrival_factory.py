@@ -111,9 +111,11 @@ class ArrivalFactory:
         *,
         heard_ms: int,
         now_ms: int,
+        ahead_ms: int = 0,
     ) -> list[Arrival]:
         """What the Chat API shows, in order of time and sender. It shows one of equals only, so
-        each has place 0. Before `heard_ms`, when it was last asked, it did not show them."""
+        each has place 0. Before `heard_ms`, when it was last asked, it did not show them. The
+        record's time is `ahead_ms` ahead of this machine's clock."""
         return [
             self._arrival(
                 conversation,
@@ -122,7 +124,7 @@ class ArrivalFactory:
                 self.content_of(message.message),
                 0,
                 "chat",
-                min(now_ms, max(message.time, heard_ms)),
+                min(now_ms, max(message.time + ahead_ms, heard_ms)),
             )
             for message in sorted(messages, key=lambda message: (message.time, message.sender))
         ]

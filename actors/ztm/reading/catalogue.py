@@ -82,6 +82,7 @@ class Catalogue:
         after: int,
         since_ms: int,
         now_ms: int,
+        ahead_ms: int = 0,
         baseline: bool = False,
         baseline_groups: bool = False,
     ) -> None:
@@ -89,7 +90,8 @@ class Catalogue:
 
         Paths last changed at or before `after` (hub's ms) that were never seen here are taken for
         decided earlier, except group infos: members are not on record. `since_ms` is when we last
-        heard (our clock): what appears now can't have been there to see before that. `baseline`:
+        heard (the record's time, which is `ahead_ms` ahead of the hub's if this machine's clock is
+        right): what appears now can't have been there to see before that. `baseline`:
         what is new here was there before us; with `baseline_groups`, what is new in groups.
         """
         heard: set[str] = set()
@@ -110,7 +112,7 @@ class Catalogue:
             if first_seen and decided and not of_group and before is None:
                 continue
             marked = baseline or of_group or (before is not None and before.baseline)
-            available_ms = min(now_ms, max(since, since_ms))
+            available_ms = min(now_ms, max(since + ahead_ms, since_ms))
             pending = PendingFile(
                 file, conversation, info.hash, since, available_ms, marked, size=info.size
             )

@@ -8,6 +8,7 @@ are only read when the two sources disagree, or when this one is alone.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Iterable
 
 from actors.ztm.account_link import AccountLink
 from actors.ztm.client.answers import Chat, GroupChat, PeerChat
@@ -81,11 +82,18 @@ class ChatSource:
             {conversation: chat.time for conversation, chat in chats.items()}, now_s
         )
         if self._link.health.source == "chat":
+            self._hear_time(chats.values())
             self._read_alone(chats, now_s, heard_ms)
         else:
             self._whole_due_s = 0.0
             self._confirm(chats, now_s, heard_ms)
         return missing
+
+    def _hear_time(self, chats: Iterable[Chat]) -> None:
+        """Without files no hub gives its time: what others say is all there is."""
+        for chat in chats:
+            if chat.latest is not None and chat.latest.sender != self._link.username:
+                self._link.mesh_clock.heard(chat.latest.time)
 
     async def stop(self) -> None:
         """End the readings; what they had delivered is decided, or delivered again next time."""
@@ -213,7 +221,7 @@ class ChatSource:
         """The messages of a chat; `None` when it was refused that its group has these members."""
         link = self._link
         all_of_it = whole or self._feed.in_baseline(conversation)
-        since = None if all_of_it else max(0, min(chat.time, link.now_ms()) - LOOK_BACK_MS)
+        since = None if all_of_it else max(0, min(chat.time, link.wall_ms()) - LOOK_BACK_MS)
         match conversation:
             case PeerId(_, name):
                 found = await link.client.peer_messages(name, since=since)
@@ -226,7 +234,11 @@ class ChatSource:
         for flaw in found.flaws:
             log.warning("a message in the chat %s: %s", conversation, flaw)
         return self._arrivals.from_chat(
-            conversation, found.items, heard_ms=heard_ms, now_ms=link.now_ms()
+            conversation,
+            found.items,
+            heard_ms=heard_ms,
+            now_ms=link.now_ms(),
+            ahead_ms=link.ahead_ms(),
         )
 
     async def _deliver(self, conversation: ConversationId, arrivals: list[Arrival]) -> bool:

@@ -90,6 +90,7 @@ class Feed:
             self._notice_other_hub(answer.files)
             for flaw in answer.flaws:
                 log.warning("%s: the list of files: %s", self._link.stream, flaw)
+        self._link.mesh_clock.heard(_newest_ms(answer.files))
         self._note(answer.files, whole=whole)
         started = self._start_due(loop_s(), whole=whole)
         self._report()
@@ -109,7 +110,7 @@ class Feed:
         Less than the overlap is no harm: so far back is asked anyway. It happens when the newest
         file is no longer shown to us.
         """
-        highest = max((info.since or 0 for info in files.values()), default=0)
+        highest = _newest_ms(files)
         seen = max(self._cursor.position, self._catalogue.highest)
         if files and highest < seen - self._link.timing.overlap_ms:
             log.warning("%s: the hub's clock is behind the cursor: another hub", self._link.stream)
@@ -126,6 +127,7 @@ class Feed:
             after=position - self._link.timing.overlap_ms if first else -1,
             since_ms=self._heard_ms,
             now_ms=now_ms,
+            ahead_ms=self._link.ahead_ms(),
             baseline=first and position == 0,
             baseline_groups=first and self._cursor.groups_turned_on,
         )
@@ -174,3 +176,8 @@ class Feed:
         catalogue, health = self._catalogue, self._link.health
         health.pending, health.unavailable = len(catalogue.pending), len(catalogue.unavailable)
         self._cursor.report()
+
+
+def _newest_ms(files: Mapping[str, FileInfo]) -> int:
+    """When the newest of `files` changed, by the hub's clock."""
+    return max((info.since or 0 for info in files.values()), default=0)

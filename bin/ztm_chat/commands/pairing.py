@@ -1,6 +1,5 @@
 """`ztm-chat pairing`: pending requests, and the operator's decisions on them."""
 
-import time
 from typing import Any
 
 import click
@@ -30,6 +29,7 @@ def list_(channel: str | None, account: str, config: str | None, as_json: bool) 
     """List pending requests with their codes, and approved people."""
     _check_channel(channel)
     found = _ask(config, "GET", "/pairings")
+    now_ms = found.pop("now")
     if account:
         found = {
             kind: [entry for entry in entries if entry["account"] == account]
@@ -38,7 +38,6 @@ def list_(channel: str | None, account: str, config: str | None, as_json: bool) 
     if as_json:
         click.echo(as_json_line(found))
         return
-    now_ms = time.time_ns() // 1_000_000
     if not found["pending"]:
         click.echo("No pending ztm-chat pairing requests.")
     for request in found["pending"]:

@@ -77,6 +77,7 @@ def _run(run: dict[str, Any]) -> list[str]:
     for task, failing in run["failing"].items():
         times = "once" if failing["times"] == 1 else f"{failing['times']} times in a row"
         lines.append(f"  failed {times}, will be tried again: {safe(task)} ({failing['error']})")
+    lines += [f"  clocks: {doubt}" for doubt in run["clocks"]]
     for actor in run["actors"] or ():
         state = f"waits for {actor['waits_for']}" if actor["waits_for"] else "idle"
         lines.append(f"  actor {safe(actor['stream'])}: inbox {actor['inbox']}, {state}")

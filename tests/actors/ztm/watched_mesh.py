@@ -251,6 +251,7 @@ class Watching:
             self.recorder.log,
             self.recorder.tell,
             now_ms=clock_ms,
+            ahead_ms=lambda: 0,
             salt=bytes,
             timing=self._timing,
             large_files=asyncio.Semaphore(LARGE_FILES),

@@ -106,7 +106,7 @@ def test_a_turn_begun_after_the_erasure_goes_on() -> None:
 
 def test_the_account_remembers_the_last_erasure_of_each() -> None:
     story = AccountStory()
-    drafts = decide_erasure(ACCOUNT, "alice", key_id=KEY, now_ms=NOW_MS, by="operator")
+    drafts = decide_erasure(ACCOUNT, "alice", key_id=KEY, until_ms=NOW_MS, by="operator")
     assert [draft.stream for draft in drafts] == [account_stream(ACCOUNT)]
     first, later = drafts[0].event, PersonErased("alice", b"later id", NOW_MS + 9, "operator")
     story.happens(first, later)

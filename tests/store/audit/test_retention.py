@@ -10,7 +10,7 @@ import pytest
 from events.event import Body, Draft
 from events.gateway.events import BodiesExpired
 from events.gateway.retention import WEEK_NS, decide_expiry, week_of
-from events.gateway.state import fold
+from events.gateway.state import GatewayState, fold
 from events.streams import GATEWAY
 from store.disk.creation import KEYS_FILE
 from store.log.lmdb_log import LmdbLog
@@ -119,10 +119,16 @@ def test_nothing_is_kept_for_longer_nor_given_up_a_week_too_early(days: int) -> 
     retention_ns = days * 86_400 * 1_000_000_000
     for hour in range(0, 24 * 15, 5):
         now_ns = WEEK * WEEK_NS + hour * 3_600 * 1_000_000_000
-        (draft,) = decide_expiry(0, now_ns=now_ns, retention_ns=retention_ns)
+        (draft,) = due(GatewayState(), now_ns, retention_ns)
         assert isinstance(draft.event, BodiesExpired)
         before = draft.event.before
         assert now_ns - (before * WEEK_NS) <= retention_ns
         assert now_ns - (before * WEEK_NS) > retention_ns - WEEK_NS
         assert before <= week_of(now_ns)
-        assert decide_expiry(before, now_ns=now_ns, retention_ns=retention_ns) == []
+        assert due(GatewayState(expired=before), now_ns, retention_ns) == []
+
+
+def due(state: GatewayState, now_ns: int, retention_ns: int) -> list[Draft]:
+    """Where all clocks agree."""
+    now_ms, retention_ms = now_ns // 10**6, retention_ns // 10**6
+    return decide_expiry(state, wall_ms=now_ms, mesh_ms=now_ms, retention_ms=retention_ms)
