@@ -379,7 +379,9 @@ def test_every_error_says_where_and_what_to_do(folder: Path) -> None:
         LmdbLog.open(folder)
     assert str(folder / "data.mdb") in caught.value.where
     assert caught.value.cure
-    assert str(caught.value).endswith("Restore the log from a backup.")
+    assert str(caught.value).endswith(
+        "Restore the log from a backup, or save what can be proved: ztm-chat store salvage."
+    )
 
 
 def test_the_figures_are_those_of_the_file(log: LmdbLog, folder: Path) -> None:
